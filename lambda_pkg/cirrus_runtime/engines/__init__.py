@@ -1,0 +1,66 @@
+"""Where models live: in Redis with our module, in Redis without it, or in this process."""
+
+import redis
+
+from ..errors import RunEnded, ServerError
+from .base import Engine, PushTag
+from .connection import HeldConnection, pack
+from .inline import InlineEngine
+from .lua import LuaEngine
+from .module import ModuleEngine
+
+__all__ = ["Engine", "InlineEngine", "LuaEngine", "ModuleEngine", "PushTag", "open_engine"]
+
+_ENGINES = {"module": ModuleEngine, "lua": LuaEngine}
+
+
+def open_engine(client, name="auto"):
+    """Return an engine by name.
+
+    Parameters
+    ----------
+    client : redis.Redis or None
+        None for the inline engine, which has no server.
+    name : {"auto", "module", "lua", "inline"}
+        ``"auto"`` is inline without a client, module if the server has the module, else lua.
+
+    Returns
+    -------
+    Engine
+
+    Raises
+    ------
+    ValueError
+        If there is no such engine, or it needs a client and has none.
+    ServerError
+        If the server cannot be reached, or lacks the module that ``"module"`` needs.
+    """
+    if name not in ("auto", "inline", *_ENGINES):
+        raise ValueError(f"engine must be auto, inline, module or lua, not {name!r}")
+    if name == "inline" or (name == "auto" and client is None):
+        return InlineEngine()
+    if client is None:
+        raise ValueError(f"the {name} engine needs a Redis client")
+    if name == "lua":
+        return LuaEngine(client)
+    if _has_module(client):
+        return ModuleEngine(client)
+    if name == "module":
+        raise ServerError("the server does not have the cirrus module loaded")
+    return LuaEngine(client)
+
+
+def _has_module(client):
+    """Ask for the model at a key that cannot be: only the module has an answer."""
+    held = HeldConnection(client)
+    try:
+        held.call(pack(b"CIRRUS.INFO", b"cirrus:{no run}:model"))
+    except RunEnded:
+        return True
+    except ServerError as error:
+        if isinstance(error.__cause__, redis.ResponseError) and "unknown command" in str(error):
+            return False
+        raise
+    finally:
+        held.close()
+    return True

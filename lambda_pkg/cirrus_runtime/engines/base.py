@@ -1,0 +1,92 @@
+"""What an engine is: the place where models live and are updated.
+
+All engines follow one contract (tests/runtime/test_server_contract.py) and refuse the same things
+with the same first word of the message; see sklearn_cirrus/redis_module/module.c for the words.
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from ..errors import RunEnded, ServerError, StaleWorkerError
+
+_TAG_LIMITS = {"worker": 65535, "generation": 2**32 - 1, "sequence": 2**53}
+_ERRORS = {"NOMODEL": RunEnded, "STALEWORKER": StaleWorkerError}
+
+
+class PushTag(NamedTuple):
+    """Makes a push recognisable, so that sending it twice applies it once.
+
+    Attributes
+    ----------
+    worker : int
+        0 .. 65535.
+    generation : int
+        Grows with every restart of the worker; once a newer one has pushed, older ones are refused.
+    sequence : int
+        Grows with every push of a generation.
+    """
+
+    worker: int
+    generation: int
+    sequence: int
+
+
+def refusal(message):
+    """Return the exception for an error message that begins with one of the words."""
+    return _ERRORS.get(message.partition(" ")[0], ServerError)(message)
+
+
+def check_tag(tag):
+    """Refuse a tag with a field that is out of range, as the module does."""
+    for (field, most), value in zip(_TAG_LIMITS.items(), tag, strict=True):
+        if not 0 <= value <= most:
+            raise refusal(f"BADVALUE the {field} must be an integer from 0 to {most}")
+
+
+class Engine(ABC):
+    """Keeps models by key. Methods may be called from any thread.
+
+    Arrays come in C-contiguous, little-endian and one-dimensional: ids uint32, values float32.
+    Arrays that are returned may be read-only. Every method raises :class:`RunEnded` if there is no
+    model at the key, and :class:`ServerError` if it is refused or the server cannot be reached.
+    """
+
+    name: str
+
+    @abstractmethod
+    def create(self, key, spec, steps, rate):
+        """Make a model of zeros (scales: ones) that has seen ``steps`` steps."""
+
+    @abstractmethod
+    def pull(self, key, ids):
+        """Return n * width values: the rows of ``ids`` as of now."""
+
+    @abstractmethod
+    def push(self, key, ids, grads, lr, tag):
+        """Apply one step; return False if its tag is of a push already applied.
+
+        Raises :class:`StaleWorkerError` if a newer generation of the worker has pushed.
+        """
+
+    @abstractmethod
+    def step(self, key, ids, grads, lr, next_ids, tag):
+        """Push, then pull ``next_ids``: in one round trip, as nothing or as a whole."""
+
+    @abstractmethod
+    def dump(self, key, slot, first, count):
+        """Return the values of ``count`` rows of a slot (a number) from row ``first`` on."""
+
+    @abstractmethod
+    def load(self, key, slot, first, values):
+        """Set the rows of a slot from row ``first`` on."""
+
+    @abstractmethod
+    def info(self, key):
+        """Return the fields of the model's ModelSpec, and steps, rate, memory (bytes)."""
+
+    @abstractmethod
+    def drop(self, key):
+        """Delete the model; no error if there is none."""
+
+    def close(self):  # noqa: B027 (most engines hold nothing to let go of)
+        """Let go of connections; the engine may still be used and then opens them again."""

@@ -1,0 +1,63 @@
+"""One held connection to Redis or Valkey, and what its errors become."""
+
+import threading
+
+import redis
+
+from ..errors import ServerError
+from .base import refusal
+
+
+def pack(*arguments):
+    """Return a command (bytes-like arguments) as the bytes that go to the server."""
+    parts = [b"*%d\r\n" % len(arguments)]
+    for argument in arguments:
+        parts += (b"$%d\r\n" % memoryview(argument).nbytes, argument, b"\r\n")
+    return b"".join(parts)
+
+
+class HeldConnection:
+    """A connection outside the client's pool: a hot loop must not borrow one for every step.
+
+    It has the client's address, password, TLS and timeouts, opens at its first command, and opens
+    again at the next command after it was lost. Only one thread talks at a time.
+
+    Parameters
+    ----------
+    client : redis.Redis
+    """
+
+    def __init__(self, client):
+        pool = client.connection_pool
+        self._connection = pool.connection_class(**pool.connection_kwargs)
+        self._lock = threading.Lock()
+
+    def call(self, packed):
+        """Send a packed command and return its reply, undecoded.
+
+        Raises
+        ------
+        ServerError
+            Or a subclass by the first word of the reply; if the connection was lost, the cause is
+            redis-py's exception, and whether the command was executed is unknown.
+        """
+        connection = self._connection
+        with self._lock:
+            try:
+                connection.send_packed_command([packed], False)
+                return connection.read_response(disable_decoding=True)
+            except redis.OutOfMemoryError as error:  # redis-py has cut the word off
+                raise refusal(f"OOM {error}") from error
+            except redis.ResponseError as error:
+                raise refusal(str(error)) from error
+            except (redis.RedisError, OSError) as error:
+                connection.disconnect()
+                raise ServerError(f"the parameter server cannot be reached: {error}") from error
+            except BaseException:  # a reply may be under way that no one will read
+                connection.disconnect()
+                raise
+
+    def close(self):
+        """Close the connection; the next command opens it again."""
+        with self._lock:
+            self._connection.disconnect()

@@ -1,0 +1,93 @@
+"""Models in a Redis or Valkey that has the module loaded: the fast path."""
+
+import numpy as np
+
+from .base import Engine
+from .connection import HeldConnection, pack
+
+_ARGUMENT = b"$%d\r\n%b\r\n"
+_PUSH = b"*%d\r\n$11\r\nCIRRUS.PUSH\r\n" + 4 * _ARGUMENT + b"%b"
+_STEP = b"*%d\r\n$11\r\nCIRRUS.STEP\r\n" + 5 * _ARGUMENT + b"%b"
+_TAG = b"$3\r\nTAG\r\n" + 3 * _ARGUMENT
+_FLOATS = ("l1", "l2", "beta1", "beta2", "eps", "rate")
+
+
+class ModuleEngine(Engine):
+    """Calls the commands of ``sklearn_cirrus/redis_module/module.c``.
+
+    Parameters
+    ----------
+    client : redis.Redis
+    """
+
+    name = "module"
+
+    def __init__(self, client):
+        self._held = HeldConnection(client)
+
+    def create(self, key, spec, steps, rate):
+        command = [b"CIRRUS.CREATE", key.encode()]
+        for name in ("rows", "width", "penalized", "l1", "l2", "beta1", "beta2", "eps"):
+            command += (name.encode(), _number(getattr(spec, name)))
+        command += (b"OPTIMIZER", spec.optimizer.encode(), b"CLOCK", _number(steps), _number(rate))
+        if spec.scaled:
+            command.append(b"SCALED")
+        self._held.call(pack(*command))
+
+    def pull(self, key, ids):
+        reply = self._held.call(pack(b"CIRRUS.PULL", key.encode(), ids))
+        return np.frombuffer(reply, np.float32)
+
+    def push(self, key, ids, grads, lr, tag):
+        name, rate = key.encode(), _number(lr)
+        more, tail = _tail(tag)
+        packed = _PUSH % (
+            *(5 + more, len(name), name, len(rate), rate),
+            *(ids.nbytes, ids, grads.nbytes, grads, tail),
+        )
+        return self._held.call(packed) == 1
+
+    def step(self, key, ids, grads, lr, next_ids, tag):
+        name, rate = key.encode(), _number(lr)
+        more, tail = _tail(tag)
+        packed = _STEP % (
+            *(6 + more, len(name), name, len(rate), rate),
+            *(ids.nbytes, ids, grads.nbytes, grads, next_ids.nbytes, next_ids, tail),
+        )
+        return np.frombuffer(self._held.call(packed), np.float32)
+
+    def dump(self, key, slot, first, count):
+        command = (b"CIRRUS.DUMP", key.encode(), *map(_number, (slot, first, count)))
+        return np.frombuffer(self._held.call(pack(*command)), np.float32)
+
+    def load(self, key, slot, first, values):
+        self._held.call(pack(b"CIRRUS.LOAD", key.encode(), _number(slot), _number(first), values))
+
+    def info(self, key):
+        reply = self._held.call(pack(b"CIRRUS.INFO", key.encode()))
+        info = {name.decode(): value for name, value in zip(reply[::2], reply[1::2], strict=True)}
+        info |= {name: float(info[name]) for name in _FLOATS}
+        info |= {"optimizer": info["optimizer"].decode(), "scaled": bool(info["scaled"])}
+        return info
+
+    def drop(self, key):
+        self._held.call(pack(b"UNLINK", key.encode()))
+
+    def close(self):
+        self._held.close()
+
+
+def _number(value):
+    """Return a number in decimal; enough digits to give the same number back."""
+    return repr(value).encode()
+
+
+def _tail(tag):
+    """Return how many arguments a tag adds to a push, and these arguments packed."""
+    if tag is None:
+        return 0, b""
+    worker, generation, sequence = (b"%d" % value for value in tag)
+    return 4, _TAG % (
+        *(len(worker), worker, len(generation), generation),
+        *(len(sequence), sequence),
+    )

@@ -1,0 +1,44 @@
+"""The keys and names of a run: one table for client and workers.
+
+The braces are a Redis Cluster hash tag: all keys of a run live on one node, so a transaction or a
+script may touch several. Nothing of ours has a key outside ``cirrus:``.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunKeys:
+    """Keys of one run on the server, and its prefix in the store.
+
+    Parameters
+    ----------
+    run_id : str
+        Letters, digits and dashes; new for every run.
+    """
+
+    run_id: str
+
+    @property
+    def model(self):
+        """The model: one key of the module's type (or what the Lua engine derives from it)."""
+        return f"cirrus:{{{self.run_id}}}:model"
+
+    @property
+    def leases(self):
+        """Stream of leases: blocks that wait for a worker or are with one."""
+        return f"cirrus:{{{self.run_id}}}:leases"
+
+    @property
+    def reports(self):
+        """Stream of reports: what workers have done."""
+        return f"cirrus:{{{self.run_id}}}:metrics"
+
+    def block(self, part, number):
+        """Name in the store of a block of a part of the data (``"train"``, ``"valid"``)."""
+        return f"{self.prefix}{part}-{number:06d}.safetensors"
+
+    @property
+    def prefix(self):
+        """What the names of all objects of the run begin with."""
+        return f"runs/{self.run_id}/"

@@ -1,0 +1,140 @@
+"""Leases with their blocks, loaded ahead of the computation.
+
+With prefetching, one thread takes a lease, loads its block and hands both over through a queue of
+one, while the worker computes on the block before. So at most three blocks are in use: one that is
+computed on, one ready, one being loaded; besides these, blocks are kept for later epochs as long
+as they fit into ``buffer_bytes`` together.
+"""
+
+import queue
+import threading
+from collections import OrderedDict
+
+from .blocks import decode_block
+from .errors import RunEnded, StoreError
+
+_TAKE_SECONDS = 1.0
+
+
+class BlockCache:
+    """Blocks kept in memory, those used last, within a bound.
+
+    Parameters
+    ----------
+    store : Store
+    check : callable
+        Called with (block, name) when a block was read; raises BlockError to refuse it.
+    nbytes : int
+        Bound on the bytes of the blocks kept.
+    """
+
+    def __init__(self, store, check, nbytes):
+        self._store = store
+        self._check = check
+        self._bound = nbytes
+        self._nbytes = 0
+        self._blocks = OrderedDict()
+
+    def load(self, name):
+        """Return a block, from memory or from the store."""
+        block = self._blocks.get(name)
+        if block is not None:
+            self._blocks.move_to_end(name)
+            return block
+        block = decode_block(self._store.get(name), name)
+        self._check(block, name)
+        if block.nbytes <= self._bound:
+            self._blocks[name] = block
+            self._nbytes += block.nbytes
+            while self._nbytes > self._bound:
+                self._nbytes -= self._blocks.popitem(last=False)[1].nbytes
+        return block
+
+
+class LeaseSource:
+    """Leases with their blocks, one after the other.
+
+    Parameters
+    ----------
+    board : Board
+    cache : BlockCache
+    prefetch : bool
+        Whether a thread works ahead.
+    """
+
+    def __init__(self, board, cache, prefetch):
+        self._board = board
+        self._cache = cache
+        self._held = {}
+        self._stop = threading.Event()
+        self._ready = queue.Queue(maxsize=1)
+        self._thread = None
+        if prefetch:
+            self._thread = threading.Thread(target=self._work_ahead, name="cirrus-prefetch")
+            self._thread.daemon = True  # close() joins it; a worker that dies must not wait for it
+            self._thread.start()
+
+    def next(self, timeout):
+        """Return (token, lease, block), or None if there was no lease for ``timeout`` s.
+
+        The block is a StoreError if it could not be loaded. Raises RunEnded at the end, and
+        whatever stopped the thread.
+        """
+        if self._thread is None:
+            return self._load_one(timeout)
+        try:
+            item = self._ready.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def renew(self):
+        """Say that all leases taken and not finished are still worked on."""
+        held = list(self._held)
+        if held:
+            self._board.renew(held)
+
+    def finish(self, token, report):
+        """Post the report of a lease."""
+        self._board.finish(token, report)
+        self._held.pop(token, None)
+
+    def close(self):
+        """Stop the thread and give back the leases that nobody will finish."""
+        self._stop.set()
+        if self._thread is not None:
+            while self._thread.is_alive():
+                try:
+                    self._ready.get_nowait()
+                except queue.Empty:
+                    pass
+                self._thread.join(0.01)
+        try:
+            for token, lease in self._held.items():
+                self._board.give_back(token, lease)
+        except RunEnded:
+            pass  # then nobody waits for them either
+
+    def _load_one(self, timeout):
+        """Take one lease and load its block."""
+        taken = self._board.take(timeout)
+        if taken is None:
+            return None
+        token, lease = taken
+        self._held[token] = lease
+        try:
+            return token, lease, self._cache.load(lease.name)
+        except StoreError as error:  # the worker reports it as the result of the lease
+            return token, lease, error
+
+    def _work_ahead(self):
+        """Take and load until the run ends."""
+        try:
+            while not self._stop.is_set():
+                item = self._load_one(_TAKE_SECONDS)
+                if item is not None:
+                    self._ready.put(item)
+        except BaseException as error:  # raised again where next() is called
+            self._ready.put(error)

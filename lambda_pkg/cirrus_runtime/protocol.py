@@ -1,0 +1,165 @@
+"""What client and workers say to each other: jobs, leases and reports, as JSON.
+
+``VERSION`` goes up with every change that an older side would misread: a field removed or
+renamed, a meaning changed, a required field added. A worker refuses a job of another version.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+from .errors import CirrusError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """All that a worker needs to know of a run.
+
+    Attributes
+    ----------
+    run_id : str
+    n_features : int
+        Columns of the data; the model has one row more if ``intercept``.
+    width : int
+        Weights per row: 1 (binary) or the number of classes.
+    intercept : bool
+    batch_size : int
+        Rows of a minibatch, at most; a block is cut into minibatches of nearly equal size.
+    seed : int
+        Of the order of rows: with the epoch and the block it decides every minibatch.
+    store_url : str
+    redis_url : str or None
+        None: the worker is given the objects of its own process (backend inline).
+    engine : str
+        ``"module"``, ``"lua"`` or ``"inline"``.
+    worker : int
+        Place of the worker in the run, 0 to 65535.
+    generation : int
+        How often this place was filled before; a newer generation fences off an older.
+    prefetch : bool
+        Whether a thread loads the next block while one is computed.
+    buffer_bytes : int
+        Most memory that blocks may take in the worker, besides the one or two in use.
+    lease_seconds : float
+        Age at which a lease that is not renewed may be taken over by another worker.
+    deadline : float or None
+        Time (Unix seconds) by which the worker must have stopped by itself.
+    """
+
+    run_id: str
+    n_features: int
+    width: int
+    intercept: bool
+    batch_size: int
+    seed: int
+    store_url: str
+    redis_url: str | None = None
+    engine: str = "module"
+    worker: int = 0
+    generation: int = 0
+    prefetch: bool = True
+    buffer_bytes: int = 256 << 20
+    lease_seconds: float = 30.0
+    deadline: float | None = None
+
+    def to_json(self):
+        """Return the job as a dict for JSON."""
+        return {"version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, fields):
+        """Return the job of a dict.
+
+        Raises
+        ------
+        CirrusError
+            If the dict was written by another version.
+        """
+        fields = dict(fields)
+        version = fields.pop("version", None)
+        if version != VERSION:
+            raise CirrusError(
+                f"the client speaks protocol version {version}, this worker {VERSION}: "
+                "install the same sklearn-cirrus on both sides"
+            )
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One block to go through once.
+
+    Attributes
+    ----------
+    number : int
+        Of the lease in its run; unique, so that a block done twice is counted once.
+    kind : {"train", "loss"}
+        Train on the block, or only sum the loss of the model over it.
+    epoch : int
+    block : int
+        Number of the block in its part.
+    name : str
+        Name of the block in the store.
+    lr, lr_end : float
+        Learning rate at the first row and after the last; linear between.
+    """
+
+    number: int
+    kind: str
+    epoch: int
+    block: int
+    name: str
+    lr: float = 0.0
+    lr_end: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker did with one lease; ``error`` says what it could not do.
+
+    Attributes
+    ----------
+    number : int
+        Of the lease.
+    kind : str
+    epoch : int
+    worker, generation : int
+    rows : int
+    weight : float
+        Sum of the rows' weights.
+    loss : float
+        Weighted sum of the rows' losses, each at the model its minibatch was computed with.
+    updates : int
+        Minibatches pushed.
+    nbytes : int
+        Sent to and received from the server.
+    compute, server, wait : float
+        Seconds in the kernels, in round trips, and without a block to work on.
+    error : str
+    """
+
+    number: int
+    kind: str
+    epoch: int
+    worker: int
+    generation: int
+    rows: int = 0
+    weight: float = 0.0
+    loss: float = 0.0
+    updates: int = 0
+    nbytes: int = 0
+    compute: float = 0.0
+    server: float = 0.0
+    wait: float = 0.0
+    error: str = ""
+
+
+def encode(record):
+    """Return a Lease or a Report as bytes."""
+    return json.dumps(list(vars(record).values())).encode()
+
+
+def decode(kind, data):
+    """Return the Lease or the Report (``kind`` is the class) that :func:`encode` made into data."""
+    return kind(*json.loads(data))

@@ -1,0 +1,238 @@
+"""The worker: takes leases, trains on their blocks, reports, until the run ends.
+
+One iteration is one minibatch: number its columns, STEP (push the last gradient, pull this
+minibatch's part of the model), compute. The push of a minibatch and the pull of the next are one
+round trip. A worker that trains alone therefore sees its own every update: that is plain sequential
+SGD, and the same seed gives the same model.
+"""
+
+import time
+
+import numpy as np
+
+from .board_redis import RedisBoard
+from .engines import InlineEngine, PushTag, open_engine
+from .errors import RunEnded, StaleWorkerError, StoreError
+from .keys import RunKeys
+from .logistic import LogisticKernel
+from .prefetch import BlockCache, LeaseSource
+from .protocol import Report, TrainJob
+from .server import ParameterServer
+from .store import open_store
+
+_WAIT_SECONDS = 1.0
+_LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
+_STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
+
+
+def run_worker(job, resources=None):
+    """Work for a run until it ends or the deadline comes.
+
+    Parameters
+    ----------
+    job : dict
+        A :class:`~cirrus_runtime.protocol.TrainJob` as a dict.
+    resources : Resources, optional
+        Board, engine and store of this process (backend inline); by default the worker opens
+        its own.
+
+    Returns
+    -------
+    dict
+        ``reason``: ``"ended"`` (the run is over), ``"deadline"`` or ``"stale"`` (a newer
+        generation has taken this worker's place); ``rows`` and ``updates`` done.
+    """
+    job = TrainJob.from_json(job)
+    keys = RunKeys(job.run_id)
+    opened = resources or _open(job, keys)
+    try:
+        server = ParameterServer(opened.engine, keys.model)
+        return _Worker(job, opened.board, opened.store, server).run()
+    finally:
+        if resources is None:
+            opened.close()
+
+
+class Resources:
+    """What a worker works with.
+
+    Parameters
+    ----------
+    board : Board
+    engine : Engine
+    store : Store
+    """
+
+    def __init__(self, board, engine, store):
+        self.board = board
+        self.engine = engine
+        self.store = store
+
+    def close(self):
+        """Close store and engine."""
+        self.engine.close()
+        self.store.close()
+
+
+_clients = {}
+
+
+def _client(url):
+    """Return the Redis client of this process for a url: jobs that follow reuse its connections."""
+    import redis
+
+    if url not in _clients:
+        _clients.clear()  # the server before is most likely gone
+        _clients[url] = redis.from_url(url)
+    return _clients[url]
+
+
+def _open(job, keys):
+    """Open what a job names."""
+    client = _client(job.redis_url)
+    board = RedisBoard(
+        *(client, keys),
+        worker=job.worker,
+        generation=job.generation,
+        lease_seconds=job.lease_seconds,
+    )
+    return Resources(board, open_engine(client, job.engine), open_store(job.store_url))
+
+
+class _Worker:
+    """State of one worker in one run."""
+
+    def __init__(self, job, board, store, server):
+        self.job = job
+        self.server = server
+        self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
+        cache = BlockCache(store, self.kernel.check_labels, job.buffer_bytes)
+        self.source = LeaseSource(board, cache, job.prefetch)
+        self.sequence = 0
+        self.renewed = time.perf_counter()
+        self.rows = self.updates = 0
+        # Without a server in between there is nothing to recognise a push by.
+        self.tagged = not isinstance(server.engine, InlineEngine)
+
+    def run(self):
+        """Go through leases until the run ends."""
+        try:
+            reason = self._work()
+        except RunEnded:
+            reason = "ended"
+        except StaleWorkerError:
+            reason = "stale"
+        finally:
+            self.source.close()
+        return {"reason": reason, "rows": self.rows, "updates": self.updates}
+
+    def _work(self):
+        """Do leases one by one."""
+        started = time.perf_counter()
+        while True:
+            if self.job.deadline is not None and time.time() > self.job.deadline - _STOP_SECONDS:
+                return "deadline"
+            self._renew()
+            item = self.source.next(_WAIT_SECONDS)
+            if item is None:
+                continue
+            token, lease, block = item
+            waited = time.perf_counter() - started
+            if isinstance(block, StoreError):
+                totals = {"error": f"{type(block).__name__}: {block}"}
+            elif lease.kind == "train":
+                totals = self._train(lease, block)
+            else:
+                totals = self._sum_loss(block)
+            if totals is None:
+                return "deadline"
+            self.rows += totals.get("rows", 0)
+            self.updates += totals.get("updates", 0)
+            started = time.perf_counter()
+            self.source.finish(
+                token,
+                Report(
+                    *(lease.number, lease.kind, lease.epoch),
+                    *(self.job.worker, self.job.generation),
+                    wait=waited,
+                    **totals,
+                ),
+            )
+
+    def _train(self, lease, block):
+        """Train on a block: one pass in random order. Return the totals for the report."""
+        order = np.random.default_rng((self.job.seed, lease.epoch, lease.block))
+        order = order.permutation(block.n_rows).astype(np.uint32)
+        batches = max(1, -(-block.n_rows // self.job.batch_size))
+        bounds = [block.n_rows * i // batches for i in range(batches + 1)]
+        slope = (lease.lr_end - lease.lr) / batches
+        kernel, server, width = self.kernel, self.server, self.job.width
+        loss = 0.0
+        floats = compute = trips = 0
+        last = None
+        clock = time.perf_counter
+        for i in range(batches):
+            begin = clock()
+            batch = kernel.localize(block, order[bounds[i] : bounds[i + 1]])
+            asked = clock()
+            if last is None:
+                model = server.pull(batch.ids)
+            else:
+                model = server.step(*last, batch.ids, self._tag())
+            got = clock()
+            part, gradient = kernel.gradient(batch, model, 1.0 / batch.rows.size)
+            loss += part
+            last = batch.ids, gradient, lease.lr + (i + 0.5) * slope
+            floats += 2 * (1 + width) * batch.ids.size
+            compute += clock() - got + asked - begin
+            trips += got - asked
+            if got - self.renewed > self.job.lease_seconds / 3:
+                self._renew()
+                if self.job.deadline is not None and time.time() > self.job.deadline:
+                    return None
+        begin = clock()
+        server.push(*last, self._tag())
+        trips += clock() - begin
+        return {
+            "rows": block.n_rows,
+            "weight": _weight(block),
+            "loss": loss,
+            "updates": batches,
+            "nbytes": 4 * floats,
+            "compute": compute,
+            "server": trips,
+        }
+
+    def _sum_loss(self, block):
+        """Sum the loss of the model as it is over a block. Return the totals for the report."""
+        rows = np.arange(block.n_rows, dtype=np.uint32)
+        loss = 0.0
+        begin = time.perf_counter()
+        for first in range(0, block.n_rows, _LOSS_ROWS):
+            batch = self.kernel.localize(block, rows[first : first + _LOSS_ROWS])
+            loss += self.kernel.loss(batch, self.server.pull(batch.ids))
+        return {
+            "rows": block.n_rows,
+            "weight": _weight(block),
+            "loss": loss,
+            "compute": time.perf_counter() - begin,
+        }
+
+    def _tag(self):
+        """Return the tag of the next push."""
+        if not self.tagged:
+            return None
+        self.sequence += 1
+        return PushTag(self.job.worker, self.job.generation, self.sequence)
+
+    def _renew(self):
+        """Renew the leases held, when it is time to."""
+        now = time.perf_counter()
+        if now - self.renewed > self.job.lease_seconds / 3:
+            self.renewed = now
+            self.source.renew()
+
+
+def _weight(block):
+    """Return the sum of a block's row weights."""
+    return float(block.n_rows if block.weights is None else block.weights.sum(dtype=np.float64))

@@ -1,0 +1,109 @@
+"""Cuts the user's rows into blocks: in random order, narrowed to float32, one block at a time.
+
+The order is random over the whole data, so that every block is a fair sample of it, however the
+user's rows are sorted. No more than one block is in memory besides X itself.
+"""
+
+from ctypes import c_int, c_int64, c_size_t, c_void_p
+
+import numpy as np
+from scipy import sparse
+
+from cirrus_runtime.blocks import Block
+from cirrus_runtime.kernels import declare
+
+_gather_csr = declare(
+    "cirrus_gather_csr",
+    *(c_int, c_void_p, c_void_p, c_int, c_void_p, c_int, c_void_p, c_size_t, c_void_p),
+    *(c_void_p, c_void_p),
+)
+_gather_dense = declare(
+    "cirrus_gather_dense",
+    *(None, c_void_p, c_int, c_int64, c_int64, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p),
+    *(c_void_p, c_void_p),
+)
+_SMALL = 1 << 20  # bytes of data that one worker may as well train alone
+
+
+def row_bytes(X):
+    """Return the bytes that a row of X takes in a block, on average."""
+    entries = X.nnz / max(1, X.shape[0]) if sparse.issparse(X) else X.shape[1]
+    return 8.0 * entries + 12.0
+
+
+def count_blocks(X, n_rows, n_workers, block_bytes):
+    """Return into how many blocks to cut rows of X.
+
+    Small data is one block, and so trained by one worker alone, step by step: on it a second
+    worker would gain little, and one worker gives the same model every time.
+    """
+    total = row_bytes(X) * n_rows
+    if total <= _SMALL or n_workers == 1:
+        size = block_bytes
+    else:  # four blocks for a worker, so that none waits long for the last
+        size = min(block_bytes, max(_SMALL, total / (4 * n_workers)))
+    return int(min(n_rows, -(-total // size)))
+
+
+def make_blocks(X, labels, weights, rows, n_blocks, center=None):
+    """Yield blocks of some rows of X.
+
+    Parameters
+    ----------
+    X : CSR matrix or array of shape (n_samples, n_features), float32 or float64
+    labels : float32 array of shape (n_samples,)
+        Class indices.
+    weights : float32 array of shape (n_samples,) or None
+    rows : int64 array of shape (n,)
+        Rows to take, in this order.
+    n_blocks : int
+        Number of blocks, of nearly equal numbers of rows.
+    center : float64 array of shape (n_features,), optional
+        Subtracted from the rows, if X is dense.
+
+    Yields
+    ------
+    Block
+    """
+    gather = _gather_sparse_rows if sparse.issparse(X) else _gather_dense_rows
+    for i in range(n_blocks):
+        part = rows[len(rows) * i // n_blocks : len(rows) * (i + 1) // n_blocks]
+        indptr, indices, data = gather(X, part, center)
+        yield Block(
+            indptr=indptr,
+            indices=indices,
+            data=data,
+            labels=labels[part],
+            weights=None if weights is None else weights[part],
+            n_features=X.shape[1],
+        )
+
+
+def _gather_sparse_rows(X, rows, center):
+    """Return some rows of a CSR matrix as the arrays of a block."""
+    entries = int(np.diff(X.indptr)[rows].sum()) if len(rows) < X.shape[0] else X.nnz
+    indptr, indices, data = _empty(len(rows), entries)
+    all_ones = _gather_csr(
+        *(X.indptr.ctypes.data, X.indices.ctypes.data, X.indices.itemsize == 8),
+        *(X.data.ctypes.data, X.data.itemsize == 8, rows.ctypes.data, len(rows)),
+        *(indptr.ctypes.data, indices.ctypes.data, data.ctypes.data),
+    )
+    return indptr, indices, None if all_ones else data
+
+
+def _gather_dense_rows(X, rows, center):
+    """Return some rows of a dense array, centred, as the arrays of a block."""
+    d = X.shape[1]
+    indptr, indices, data = _empty(len(rows), len(rows) * d)
+    size = X.itemsize
+    _gather_dense(
+        *(X.ctypes.data, size == 8, X.strides[0] // size, X.strides[1] // size),
+        *(center.ctypes.data, d, rows.ctypes.data, len(rows)),
+        *(indptr.ctypes.data, indices.ctypes.data, data.ctypes.data),
+    )
+    return indptr, indices, data
+
+
+def _empty(n_rows, entries):
+    """Return the arrays of a block that is to be filled."""
+    return np.empty(n_rows + 1, np.uint32), np.empty(entries, np.uint32), np.empty(entries, "f4")

@@ -1,0 +1,272 @@
+"""From an estimator's parameters and validated data to a run, and from its outcome to weights."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from cirrus_runtime.protocol import TrainJob
+from cirrus_runtime.server import ModelSpec
+
+from ._columns import Columns
+from ._ingest import count_blocks, make_blocks
+from ._place import open_place
+from ._progress import Progress
+from ._rates import BETA1, BETA2, Rates, automatic_batch_size, automatic_rates
+from ._schedule import Schedule
+from ._trainer import Part, Run, new_run_id
+
+
+@dataclass(frozen=True)
+class LogisticState:
+    """What a later ``partial_fit`` or warm start goes on from. Plain arrays: it pickles.
+
+    Attributes
+    ----------
+    slots : dict of str to float32 array
+        Slots of the server's model; ``"weights"`` of shape (rows, width).
+    solver : str or None
+        None: the slots are the weights alone.
+    has_intercept : bool
+    columns : Columns
+        The centring that the intercept belongs to, and the scales.
+    rates : Rates or None
+    clock : tuple of (int, float) or None
+    seen : float
+        Total weight of the rows that ``partial_fit`` has seen.
+    """
+
+    slots: dict
+    solver: str | None = None
+    has_intercept: bool = True
+    columns: Columns = field(default_factory=lambda: Columns(None, None))
+    rates: Rates | None = None
+    clock: tuple | None = None
+    seen: float = 0.0
+
+    @classmethod
+    def of_weights(cls, coef, intercept):
+        """Return the state of a model of which only the weights are known."""
+        return cls({"weights": np.vstack([coef.T, intercept]).astype(np.float32)})
+
+
+@dataclass(frozen=True)
+class LogisticOutcome:
+    """The result of a fit: fitted attributes, and the state to go on from."""
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    history: list
+    converged: bool
+    state: LogisticState
+
+
+class LogisticFit:
+    """One fit of logistic regression.
+
+    Parameters
+    ----------
+    params : CirrusLogisticRegression
+        Whose parameters have been checked.
+    config : Config
+    X : CSR matrix or array of shape (n_samples, n_features)
+    labels : int array of shape (n_samples,)
+        Class indices.
+    weights : float64 array of shape (n_samples,) or None
+    n_classes : int
+    one_pass : bool
+        ``partial_fit``: one epoch at a constant rate.
+    """
+
+    def __init__(self, params, config, X, labels, weights, n_classes, *, one_pass=False):
+        self.params = params
+        self.config = config
+        self.X = X
+        self.labels = labels.astype(np.float32)
+        self.weights = weights
+        self.width = 1 if n_classes == 2 else n_classes
+        self.one_pass = one_pass
+        self.seed = int(check_random_state(params.random_state).randint(2**31 - 1))
+        self.n_workers = config.n_workers
+
+    def run(self, start):
+        """Train.
+
+        Parameters
+        ----------
+        start : LogisticState or None
+            To go on from.
+
+        Returns
+        -------
+        LogisticOutcome
+        """
+        params, X = self.params, self.X
+        train_rows, valid_rows = self._split()
+        seen = float(len(train_rows) if self.weights is None else self.weights[train_rows].sum())
+        if seen == 0:
+            raise ValueError("The sample weights of the rows to train on are all zero.")
+        goes_on = start is not None and start.solver is not None
+        if self.one_pass and start is not None:
+            seen += start.seen
+        columns = start.columns if goes_on else Columns.of(X, params.fit_intercept)
+        batch_size = params.batch_size
+        if batch_size == "auto":
+            batch_size = automatic_batch_size(len(train_rows))
+        batch_size = min(int(batch_size), len(train_rows))
+        rates = start.rates if goes_on else None
+        if rates is None:
+            rates = automatic_rates(params.solver, X, columns, batch_size, self.seed)
+        if params.learning_rate != "auto":
+            rates = replace(rates, rate=float(params.learning_rate))
+        job = self._job(batch_size)
+        schedule = self._schedule(rates)
+        with open_run(self, job, self._spec(columns, rates, seen), len(train_rows)) as run:
+            run.create(self._slots(start, columns), start.clock if goes_on else None)
+            outcome = run.train(
+                self._part(train_rows, columns),
+                self._part(valid_rows, columns) if len(valid_rows) else None,
+                *(schedule, params.early_stopping),
+            )
+        coef, intercept = self._weights(outcome.slots["weights"], columns)
+        state = LogisticState(
+            *(outcome.slots, params.solver, params.fit_intercept),
+            *(columns, rates, outcome.clock, seen),
+        )
+        converged = schedule.stalled or params.tol is None
+        return LogisticOutcome(coef, intercept, outcome.history, converged, state)
+
+    def _split(self):
+        """Return the rows to train on, in random order, and those held out."""
+        n = self.X.shape[0]
+        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64)
+        if not self.params.early_stopping or self.one_pass:
+            return rows, rows[:0]
+        return train_test_split(
+            rows,
+            test_size=float(self.params.validation_fraction),
+            random_state=self.seed,
+            stratify=self.labels[rows],
+        )
+
+    def _part(self, rows, columns):
+        """Return a part of the data: its blocks are made when the trainer asks for them."""
+        n_blocks = count_blocks(self.X, len(rows), self.n_workers, self.config.block_bytes)
+        weights = self.weights
+        if weights is not None and not self.one_pass:
+            weights = weights / weights[rows].mean()  # so that a step has the size of a mean row's
+        weights = None if weights is None else weights.astype(np.float32)
+        blocks = make_blocks(self.X, self.labels, weights, rows, n_blocks, columns.center)
+        return Part(blocks, n_blocks, len(rows))
+
+    def _job(self, batch_size):
+        """Return the job of the workers, without the places where it runs."""
+        config = self.config
+        return TrainJob(
+            run_id=new_run_id(),
+            n_features=self.X.shape[1],
+            width=self.width,
+            intercept=bool(self.params.fit_intercept),
+            batch_size=batch_size,
+            seed=self.seed,
+            store_url="",
+            prefetch=config.prefetch,
+            buffer_bytes=config.buffer_bytes,
+            lease_seconds=float(config.lease_seconds),
+        )
+
+    def _schedule(self, rates):
+        """Return the schedule of the learning rate."""
+        params = self.params
+        return Schedule(
+            rate=rates.rate,
+            adaptive=params.learning_rate == "auto",
+            max_iter=1 if self.one_pass else int(params.max_iter),
+            tol=params.tol,
+            patience=int(params.n_iter_no_change),
+            constant=self.one_pass,
+        )
+
+    def _spec(self, columns, rates, seen):
+        """Return the specification of the model; the penalty is that per unit of row weight."""
+        params = self.params
+        strength = 1.0 / (float(params.C) * seen)
+        return ModelSpec(
+            rows=self.X.shape[1] + bool(params.fit_intercept),
+            width=self.width,
+            optimizer=params.solver,
+            penalized=self.X.shape[1],
+            l1=params.l1_ratio * strength,
+            l2=(1 - params.l1_ratio) * strength,
+            beta1=BETA1,
+            beta2=BETA2,
+            eps=rates.eps,
+            scaled=columns.scale is not None,
+        )
+
+    def _slots(self, start, columns):
+        """Return the slots to begin with."""
+        slots = {}
+        if columns.scale is not None:
+            ones = np.ones(int(self.params.fit_intercept), np.float32)
+            slots["scale"] = np.append(columns.scale, ones)
+        if start is None:
+            return slots
+        if start.solver is not None:
+            return start.slots | slots
+        weights = start.slots["weights"].astype(np.float64)
+        if not self.params.fit_intercept:
+            weights = weights[:-1]
+        elif columns.center is not None:
+            weights[-1] += columns.center @ weights[:-1]
+        return slots | {"weights": weights.astype(np.float32)}
+
+    def _weights(self, table, columns):
+        """Return coef_ and intercept_ of the server's table, in the columns as the user has them."""
+        table = table.astype(np.float64)
+        d = self.X.shape[1]
+        coef = table[:d].T
+        intercept = table[d] if self.params.fit_intercept else np.zeros(self.width)
+        if columns.center is not None and self.params.fit_intercept:
+            intercept = intercept - coef @ columns.center
+        if self.width > 1:
+            # Adding one vector to all classes changes no probability: take the smallest penalty.
+            intercept = intercept - intercept.mean() if self.params.fit_intercept else intercept
+            if self.params.l1_ratio == 0:
+                coef = coef - coef.mean(axis=0)
+        return np.ascontiguousarray(coef), intercept
+
+
+class open_run:  # noqa: N801 (reads as a function where it is used)
+    """A Run with its place and its progress bar; leaving it closes both."""
+
+    def __init__(self, fit, job, spec, n_rows):
+        params, config = fit.params, fit.config
+        if config.backend == "inline" and (config.n_workers or 1) > 1:
+            raise ValueError(
+                f"backend 'inline' has one worker, not {config.n_workers}: "
+                "use backend='local' or n_workers=None"
+            )
+        place = open_place(config, job.run_id)
+        job = replace(
+            job, store_url=place.store.url, redis_url=place.redis_url, engine=place.engine.name
+        )
+        fit.n_workers = config.n_workers or place.backend.default_workers
+        max_iter = 1 if fit.one_pass else params.max_iter
+        self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
+        self._run = Run(job, spec, place, fit.n_workers, self._progress)
+
+    def __enter__(self):
+        self._progress.__enter__()
+        try:
+            return self._run.__enter__()
+        except BaseException as error:
+            self._progress.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def __exit__(self, *exc_info):
+        try:
+            self._run.__exit__(*exc_info)
+        finally:
+            self._progress.__exit__(*exc_info)

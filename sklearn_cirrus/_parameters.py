@@ -1,0 +1,57 @@
+"""Checks of constructor parameters: each is used as documented, or refused with a ValueError."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+
+def check_real(name, value, low, high, *, closed=True, also=()):
+    """Refuse a parameter that is not a real number in an interval.
+
+    Parameters
+    ----------
+    name : str
+    value : object
+    low, high : float
+        The interval is [low, high], or (low, high) if not ``closed``.
+    closed : bool
+    also : tuple
+        Other values that are allowed (None, strings).
+
+    Raises
+    ------
+    ValueError
+    """
+    if any(value is other or (isinstance(other, str) and value == other) for other in also):
+        return
+    good = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    good = good and (low <= value <= high if closed else low < value < high)
+    if not good:
+        interval = f"[{low:g}, {high:g}]" if closed else f"({low:g}, {high:g})"
+        _refuse(name, value, f"a number in {interval}", also)
+
+
+def check_integer(name, value, low, *, also=()):
+    """Refuse a parameter that is not an integer, ``low`` or more; the rest as in check_real."""
+    if any(value is other or (isinstance(other, str) and value == other) for other in also):
+        return
+    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)) or value < low:
+        _refuse(name, value, f"an integer, {low} or more", also)
+
+
+def check_choice(name, value, choices):
+    """Refuse a parameter that is not one of the choices."""
+    if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+
+def check_flag(name, value):
+    """Refuse a parameter that is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False, not {value!r}")
+
+
+def _refuse(name, value, what, also):
+    """Raise the ValueError."""
+    others = "".join(f", or {other!r}" for other in also)
+    raise ValueError(f"{name} must be {what}{others}; it is {value!r}")

@@ -1,0 +1,104 @@
+"""The learning rate over the epochs of a fit, and when to stop.
+
+Three phases: warm up (the rate rises from zero: the first gradients are the largest), hold, cool
+(the rate falls linearly to zero, which averages the noise of stochastic gradients away; see
+Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
+Cooling begins when holding brings nothing more, or in time to end with the last epoch allowed.
+
+With an automatic rate, holding also feels its way up: as long as epochs improve the objective, the
+rate grows, up to twice the start, and it steps back when the objective jumps.
+"""
+
+from dataclasses import dataclass, field
+from statistics import median
+
+_WARM_EPOCHS = 3.0
+_WARM_SHARE = 0.1  # of all epochs, when they are few
+_COOL_SHARE = 0.4
+_GROWTH, _MOST, _RETREAT, _LEAST = 1.05, 2.0, 0.7, 0.1
+_JUMP = 1.1  # an objective this much above the best has jumped
+
+
+@dataclass
+class Schedule:
+    """Learning rates and the decision to stop.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate of the hold phase.
+    adaptive : bool
+        Whether the rate may grow and step back.
+    max_iter : int
+        Most epochs.
+    tol : float or None
+        Smallest relative improvement that counts; None: all epochs are run.
+    patience : int
+        Epochs without improvement that end the hold phase, at least.
+    constant : bool
+        One rate for all epochs, neither warmed up nor cooled (``partial_fit``).
+
+    Attributes
+    ----------
+    end : int
+        Epoch at which training stops, as known now.
+    stalled : bool
+        Whether the hold phase ended because it brought nothing more.
+    """
+
+    rate: float
+    adaptive: bool
+    max_iter: int
+    tol: float | None
+    patience: int
+    constant: bool = False
+    stalled: bool = field(default=False, init=False)
+    _factor: float = field(default=1.0, init=False)
+    _objectives: list = field(default_factory=list, init=False)
+
+    def __post_init__(self):
+        self.end = self.max_iter
+        self._cool_from = self.max_iter * (1 - _COOL_SHARE)
+        self._warm = min(_WARM_EPOCHS, _WARM_SHARE * self.max_iter)
+
+    def at(self, epoch):
+        """Return the learning rate at a moment, counted in epochs since the start."""
+        if self.constant:
+            return self.rate
+        rate = self.rate * self._factor * min(1.0, (epoch + 0.02) / self._warm)
+        if epoch > self._cool_from:
+            rate *= max(0.0, (self.end - epoch) / (self.end - self._cool_from))
+        return rate
+
+    def update(self, objective):
+        """Take note of an epoch's objective; return whether training goes on."""
+        seen = self._objectives
+        seen.append(objective)
+        epochs = len(seen)
+        if epochs >= self.end:
+            return False
+        if epochs <= self._cool_from and not self.stalled:
+            if self._has_stalled():
+                self.stalled = True
+                self._cool_from = epochs
+                cool = max(2, round(epochs * _COOL_SHARE / (1 - _COOL_SHARE)))
+                self.end = min(self.max_iter, epochs + cool)
+            elif self.adaptive and epochs > 1:
+                if seen[-1] < seen[-2]:
+                    self._factor = min(self._factor * _GROWTH, _MOST)
+                elif seen[-1] > _JUMP * min(seen):
+                    self._factor = max(self._factor * _RETREAT, _LEAST)
+        return True
+
+    def _has_stalled(self):
+        """Compare the medians of the last epochs and of as many before them.
+
+        Medians, since single epochs jump; and more epochs the longer training has run, since
+        improvement slows down and its noise does not.
+        """
+        seen = self._objectives
+        window = max(2 * self.patience, int(0.4 * len(seen)))
+        if self.tol is None or len(seen) < 2 * window:
+            return False
+        before = median(seen[-2 * window : -window])
+        return median(seen[-window:]) > before - self.tol * abs(before)

@@ -1,0 +1,73 @@
+"""The scratch folder of this process: blocks of fits that have no store of their own.
+
+It is private (mode 0700) and goes with the process, however that ends: a shell waits at the other
+end of a pipe and removes the folder when the pipe closes.
+"""
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+
+from ._lifeline import Lifeline
+
+_lock = threading.Lock()
+_scratch = None
+
+
+class _Scratch:
+    """A folder and who removes it."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="sklearn-cirrus-")
+        self._lifeline = Lifeline()
+        try:
+            self._remover = subprocess.Popen(
+                ["/bin/sh", "-c", 'read _; rm -rf -- "$1"', "sh", self.folder],
+                stdin=self._lifeline.read_end,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C in the terminal is not for it
+            )
+        except OSError:
+            self._lifeline.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        finally:
+            os.close(self._lifeline.read_end)
+
+    def remove(self):
+        """Remove the folder and see the remover end."""
+        self._lifeline.close()
+        self._remover.wait(timeout=30.0)
+
+
+def scratch_folder():
+    """Return the path of the scratch folder; it is made at the first call."""
+    global _scratch
+    with _lock:
+        if _scratch is None or not os.path.isdir(_scratch.folder):
+            _scratch = _Scratch()
+        return _scratch.folder
+
+
+@atexit.register
+def _remove():
+    """Remove the folder at the end of this process."""
+    global _scratch
+    with _lock:
+        if _scratch is not None:
+            _scratch.remove()
+            _scratch = None
+
+
+def _after_fork_in_child():
+    """Leave the folder to the parent."""
+    global _lock, _scratch
+    _lock = threading.Lock()
+    _scratch = None
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,94 @@
+"""The command ``sklearn-cirrus``: what it is asked, and who answers."""
+
+import argparse
+import logging
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from .exceptions import CirrusError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog="sklearn-cirrus",
+        description="scikit-learn estimators that train on serverless workers.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {metadata.version('sklearn-cirrus')}"
+    )
+    parser.add_argument("--debug", action="store_true", help="log everything to standard error")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo",
+        help="train on real data here and compare with scikit-learn",
+        description="Train CirrusLogisticRegression on real data, with worker processes and an "
+        "embedded parameter server on this machine, and compare it with scikit-learn.",
+    )
+    demo.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds a9a and a9a.t in LIBSVM format (default: $CIRRUS_DATA, else "
+        "../shared/data; the demo does without when they are not there)",
+    )
+    demo.add_argument("--workers", type=_positive, default=2, help="worker processes (default: 2)")
+
+    commands.add_parser(
+        "doctor",
+        help="say what would be used, what is missing and how to mend it",
+        description="Try every part that a fit needs. The exit status is 1 when one is missing.",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0 when all went well, 1 when something is missing or failed.
+    """
+    options = build_parser().parse_args(arguments)
+    if options.debug:
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+        for name in ("sklearn_cirrus", "cirrus_runtime"):
+            logging.getLogger(name).setLevel(logging.DEBUG)
+    # What a command needs is imported here, so that --help and --version answer at once.
+    try:
+        if options.command == "doctor":
+            from ._doctor import run_doctor
+
+            return run_doctor()
+        from ._demo import run_demo
+
+        run_demo(options.data, options.workers)
+    except CirrusError as error:
+        if options.debug:
+            raise
+        print(f"sklearn-cirrus: {error}", file=sys.stderr)
+        print("`sklearn-cirrus doctor` says what is missing.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _positive(text: str) -> int:
+    """Read a number of workers."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

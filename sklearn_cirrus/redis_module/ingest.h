@@ -1,0 +1,26 @@
+/* Gathering rows of a user's matrix into blocks: one pass that reorders, narrows and
+ * centres. Pure arithmetic, no Redis, no Python. */
+#ifndef CIRRUS_INGEST_H
+#define CIRRUS_INGEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Rows of a CSR matrix, in the order given. wide_index: indptr and indices are int64,
+ * else int32; wide_data: data is float64, else float32. out_indptr has n_rows + 1.
+ * Returns 1 if every value gathered is exactly 1. */
+int cirrus_gather_csr(const void *indptr, const void *indices, int wide_index, const void *data,
+                      int wide_data, const int64_t *rows, size_t n_rows, uint32_t *out_indptr,
+                      uint32_t *out_indices, float *out_data);
+
+/* Rows of a dense matrix (strides in elements), minus `center` (per column), every entry kept. */
+void cirrus_gather_dense(const void *values, int wide_data, int64_t row_stride,
+                         int64_t column_stride, const double *center, size_t n_columns,
+                         const int64_t *rows, size_t n_rows, uint32_t *out_indptr,
+                         uint32_t *out_indices, float *out_data);
+
+/* peak[c] <- max(peak[c], |value|) over the entries of a CSR or CSC matrix. */
+void cirrus_column_peaks(const void *indices, int wide_index, const void *data, int wide_data,
+                         size_t n_entries, float *peak);
+
+#endif

@@ -1,0 +1,44 @@
+"""What all tests share: a clean environment, and the folder of real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    """Keep the caller's configuration out of the tests, and the tests out of any AWS account."""
+    for name in list(os.environ):
+        if name.startswith("CIRRUS_") and name != "CIRRUS_TEST_DATA":
+            del os.environ[name]
+    os.environ.update(
+        AWS_ACCESS_KEY_ID="testing",
+        AWS_SECRET_ACCESS_KEY="testing",
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        # A child Python takes the installed package too, not the source tree it is started in.
+        PYTHONSAFEPATH="1",
+    )
+
+
+@pytest.fixture(scope="session")
+def repository():
+    """The source tree that these tests lie in (the package itself may be installed elsewhere)."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder of real data (``a9a``, ``ml-latest-small``), or skip the test.
+
+    It is the one that CIRRUS_TEST_DATA names, else ``shared/data`` beside the repository.
+    """
+    named = os.environ.get("CIRRUS_TEST_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is absent (CIRRUS_TEST_DATA names another folder)")
+    return folder

@@ -1,0 +1,231 @@
+"""What every engine must do, against the dense float64 update of ``oracle.py``.
+
+Engines compute in float32 (lua: in float64, stored as float32), so that 60 steps agree with the
+oracle to ``RTOL`` of a weight plus ``ATOL``.
+"""
+
+import numpy as np
+import pytest
+
+from cirrus_runtime.errors import RunEnded, ServerError, StaleWorkerError
+from cirrus_runtime.server import ModelSpec, PushTag
+
+from .oracle import DenseModel
+
+RTOL, ATOL = 1e-4, 5e-6
+OPTIMIZERS = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.1, "adam": 0.02}
+OPTIMIZERS["ftrl"] = 0.1
+PENALTIES = {"none": (0, 0), "l2": (0, 0.05), "l1": (0.01, 0), "elastic": (0.01, 0.05)}
+ROWS = 12
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=RTOL, atol=ATOL)
+
+
+def minibatches(width, steps, seed=0):
+    """Yield (ids, grads, next ids): few rows, now and then none, and gaps of many steps."""
+    random = np.random.default_rng(seed)
+    for step in range(steps):
+        rows = ROWS if step % 20 < 4 else 3  # rows 3 and up then sleep through 16 steps
+        ids = random.permutation(rows)[: random.integers(0, 5)].astype(np.uint32)
+        grads = random.standard_normal((len(ids), width)).astype(np.float32)
+        yield ids, grads, random.permutation(ROWS)[:4].astype(np.uint32)
+
+
+def make_scale(spec):
+    return np.exp(0.4 * np.random.default_rng(7).standard_normal(spec.rows)).astype(np.float32)
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_sparse_steps_are_dense_steps(make_server, optimizer, penalty, width, scaled):
+    l1, l2 = PENALTIES[penalty]
+    spec = ModelSpec(ROWS, width, optimizer, penalized=ROWS - 1, l1=l1, l2=l2, scaled=scaled)
+    server, scale = make_server(spec), None
+    if scaled:
+        scale = make_scale(spec)
+        server.load("scale", scale)
+    oracle, lr = DenseModel(spec, scale), OPTIMIZERS[optimizer]
+    for number, (ids, grads, next_ids) in enumerate(minibatches(width, 60)):
+        oracle.push(ids, grads, lr)
+        if number % 3:
+            close(server.step(ids, grads, lr, next_ids), oracle.w[next_ids])
+        else:
+            assert server.push(ids, grads, lr)
+            close(server.pull(next_ids), oracle.w[next_ids])
+    close(server.dump(), oracle.w)
+    assert server.info()["steps"] == 60
+    if penalty == "l1" and not scaled:
+        assert (oracle.w[: ROWS - 1] == 0).any()
+        np.testing.assert_array_equal(server.dump() == 0, oracle.w == 0)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_checkpoint_continues(make_server, optimizer):
+    spec = ModelSpec(ROWS, 2, optimizer, l1=0.01, l2=0.05, scaled=True)
+    first, lr = make_server(spec), OPTIMIZERS[optimizer]
+    first.load("scale", make_scale(spec))
+    batches = list(minibatches(2, 60))
+    for ids, grads, _ in batches[:30]:
+        first.push(ids, grads, lr)
+    info = first.info()
+    second = make_server(spec, clock=(info["steps"], info["rate"]))
+    for slot in spec.slots:
+        second.load(slot, first.dump(slot))
+        close(second.dump(slot), first.dump(slot))
+    for ids, grads, next_ids in batches[30:]:
+        close(second.step(ids, grads, lr, next_ids), first.step(ids, grads, lr, next_ids))
+    for slot in spec.slots:
+        close(second.dump(slot), first.dump(slot))
+    assert second.info()["steps"] == first.info()["steps"] == 60
+
+
+def test_a_new_model(make_server):
+    spec = ModelSpec(5, 3, "adam", 4, 0.25, 0.5, 0.75, 0.875, 0.125, True)
+    server = make_server(spec)
+    for slot in spec.slots:
+        shape, value = ((5,), 1) if slot == "scale" else ((5, 3), 0)
+        np.testing.assert_array_equal(server.dump(slot), np.full(shape, value, np.float32))
+    info = server.info()
+    assert {name: info[name] for name in spec.__dataclass_fields__} == vars(spec)
+    assert (info["steps"], info["rate"]) == (0, 0.0)
+    assert info["memory"] >= 5 * (4 * 3 + 2) * 4
+    same = type(server)(server.engine, server.key)  # as a worker meets it
+    assert same.spec == spec
+    assert same.pull([]).shape == (0, 3)
+
+
+def test_a_push_of_nothing_is_a_step(make_server):
+    server = make_server(ModelSpec(2, 1, "sgd", l2=1.0))
+    server.load("weights", [[1.0], [2.0]])
+    assert server.step([], np.empty((0, 1)), 1.0, []).shape == (0, 1)
+    close(server.dump(), [[0.5], [1.0]])
+
+
+def test_the_same_push_counts_once(make_server):
+    server = make_server(ModelSpec(3, 1, "sgd"))
+    assert server.push([1], [1.0], 1.0, PushTag(7, 0, 1)) is True
+    assert server.push([1], [1.0], 1.0, PushTag(7, 0, 1)) is False
+    close(server.step([1], [1.0], 1.0, [1, 2], (7, 0, 1)), [[-1], [0]])
+    assert server.push([1], [1.0], 1.0, (7, 0, 0)) is False
+    assert server.push([1], [1.0], 1.0, (8, 0, 0)) is True  # another worker
+    assert server.push([1], [1.0], 1.0, (7, 1, 0)) is True  # its restart counts anew
+    close(server.pull([1]), [[-3]])
+    with pytest.raises(StaleWorkerError, match="^STALEWORKER"):
+        server.step([1], [1.0], 1.0, [1], (7, 0, 9))
+    assert server.push([1], [1.0], 1.0, (65535, 2**32 - 1, 2**53)) is True
+    assert server.push([1], [1.0], 1.0, (65535, 2**32 - 1, 2**53)) is False
+    assert server.info()["steps"] == 4
+
+
+def test_a_refused_push_does_not_use_up_its_tag(make_server):
+    server = make_server(ModelSpec(3, 1, "sgd"))
+    with pytest.raises(ServerError, match="^BADID"):
+        server.push([3], [1.0], 1.0, (0, 0, 5))
+    assert server.push([2], [1.0], 1.0, (0, 0, 5)) is True
+
+
+NAN, INF = float("nan"), float("inf")
+BAD_PUSHES = {
+    "id too large": (([4], [1.0], 0.1), "BADID"),
+    "id far too large": (([2**32 - 1], [1.0], 0.1), "BADID"),
+    "id twice": (([2, 1, 2], [1.0, 1.0, 1.0], 0.1), "BADID"),
+    "too few gradients": (([1, 2], [1.0], 0.1), "BADLENGTH"),
+    "too many gradients": (([1], [1.0, 2.0], 0.1), "BADLENGTH"),
+    "nan gradient": (([1], [NAN], 0.1), "BADVALUE"),
+    "infinite gradient": (([1, 2], [1.0, -INF], 0.1), "BADVALUE"),
+    "nan rate": (([1], [1.0], NAN), "BADVALUE"),
+    "infinite rate": (([1], [1.0], INF), "BADVALUE"),
+    "negative rate": (([1], [1.0], -0.1), "BADVALUE"),
+    "rate beyond float32": (([1], [1.0], 1e39), "BADVALUE"),
+    "worker too large": (([1], [1.0], 0.1, (65536, 0, 0)), "BADVALUE"),
+    "negative worker": (([1], [1.0], 0.1, (-1, 0, 0)), "BADVALUE"),
+    "generation too large": (([1], [1.0], 0.1, (0, 2**32, 0)), "BADVALUE"),
+    "sequence too large": (([1], [1.0], 0.1, (0, 0, 2**53 + 1)), "BADVALUE"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PUSHES)
+def test_a_bad_push_is_refused_and_changes_nothing(make_server, case):
+    (ids, grads, lr, *tag), word = BAD_PUSHES[case]
+    server = make_server(ModelSpec(4, 1, "momentum", l2=0.1))
+    server.push([1, 2], [1.0, 1.0], 0.1)
+    before = server.dump(), server.dump("velocity")
+    with pytest.raises(ServerError, match=f"^{word}"):
+        server.push(ids, grads, lr, *tag)
+    with pytest.raises(ServerError, match=f"^{word}"):
+        server.step(ids, grads, lr, [0], *tag)
+    np.testing.assert_array_equal(server.dump(), before[0])
+    np.testing.assert_array_equal(server.dump("velocity"), before[1])
+    assert server.info()["steps"] == 1
+
+
+def test_a_bad_pull_is_refused(make_server):
+    server = make_server(ModelSpec(4, 1, "sgd"))
+    with pytest.raises(ServerError, match="^BADID"):
+        server.pull([0, 4])
+    with pytest.raises(ServerError, match="^BADID"):
+        server.step([1], [1.0], 1.0, [4])
+    assert server.info()["steps"] == 0
+    for ids in ([[1]], [-1], [2**32], [0.5], ["1"]):
+        with pytest.raises(ValueError, match="ids must"):
+            server.pull(ids)
+
+
+def test_bad_values_are_not_loaded(make_server):
+    server = make_server(ModelSpec(2, 2, "ftrl", scaled=True))
+    bad = {
+        "weights": [NAN, INF],
+        "squares": [NAN, -1.0],
+        "dual": [INF],
+        "scale": [0, -1, 1e16, NAN],
+    }
+    for slot, values in bad.items():
+        for value in values:
+            good = np.ones((2, 2) if slot != "scale" else 2)
+            good.flat[-1] = value
+            with pytest.raises(ServerError, match="^BADVALUE"):
+                server.load(slot, good)
+    np.testing.assert_array_equal(server.dump("squares"), np.zeros((2, 2)))
+    np.testing.assert_array_equal(server.dump("scale"), np.ones(2))
+    with pytest.raises(ValueError, match="not 'velocity'"):
+        server.dump("velocity")
+    with pytest.raises(ValueError, match="2 x 2 values, not 3"):
+        server.load("weights", [1.0, 2.0, 3.0])
+    for slot, first, count in ((0, 0, 3), (0, 3, 1), (9, 0, 1)):
+        with pytest.raises(ServerError, match="^BADVALUE"):
+            server.engine.dump(server.key, slot, first, count)
+
+
+def test_creating_what_cannot_be(make_server):
+    server = make_server(ModelSpec(4, 1, "sgd"))
+    with pytest.raises(ServerError, match="^MODELEXISTS"):
+        server.create(ModelSpec(4, 1, "sgd"))
+    other = make_server()
+    with pytest.raises(ServerError, match="^OOM"):
+        other.create(ModelSpec(2**31 - 100, 65536, "adam", scaled=True))
+    for clock in ((2**54, 0.0), (-1, 0.0), (0, NAN), (0, -1.0)):
+        with pytest.raises(ServerError, match="^BADVALUE"):
+            other.create(ModelSpec(4, 1, "sgd"), clock=clock)
+    with pytest.raises(RunEnded):
+        other.pull([0])
+
+
+def test_a_dropped_model_ends_the_run(make_server):
+    server = make_server(ModelSpec(4, 1, "sgd"))
+    server.drop()
+    server.drop()
+    calls = [
+        lambda: server.pull([0]),
+        lambda: server.push([0], [1.0], 1.0),
+        lambda: server.step([0], [1.0], 1.0, [0]),
+        lambda: server.dump(),
+        lambda: server.load("weights", np.zeros(4)),
+        lambda: server.info(),
+    ]
+    for call in calls:
+        with pytest.raises(RunEnded, match="^NOMODEL"):
+            call()
