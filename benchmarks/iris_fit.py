@@ -2,8 +2,9 @@
 
 The first fit of a process starts the server and the workers; the later ones find them
 warm. A fit's arithmetic is the time its workers spend in minibatches and steps, read from
-``history_`` and divided by the number of workers, since they work side by side. The same
-fit in this process alone (backend inline) is printed beside it as a check.
+``history_`` and divided by the number of workers that had a part in the epoch, since they
+work side by side. The same fit in this process alone (backend inline) is printed beside it
+as a check.
 
     python benchmarks/iris_fit.py
 """
@@ -19,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 
-# What history_ says of the workers' seconds in each epoch.
-WORK = ("compute_seconds", "step_seconds")
+# What history_ says of the workers' seconds in each epoch, summed over the workers.
+WORK = ("compute_seconds", "server_seconds")
 
 
 def parse(arguments=None):
@@ -35,16 +36,17 @@ def parse(arguments=None):
 def fit(X, y, backend, options):
     """Fit once; return the seconds, the seconds of work and the number of epochs."""
     model = CirrusLogisticRegression(
-        solver=options.solver, max_iter=options.max_iter, n_workers=options.workers,
+        solver=options.solver,
+        max_iter=options.max_iter,
+        n_workers=options.workers if backend == "local" else 1,
         random_state=0,
-    )  # fmt: skip
+    )
     with config_context(backend=backend), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         start = time.perf_counter()
         model.fit(X, y)
         seconds = time.perf_counter() - start
-    workers = options.workers if backend == "local" else 1
-    work = sum(epoch[name] for epoch in model.history_ for name in WORK) / workers
+    work = sum(epoch[name] / epoch["workers"] for epoch in model.history_ for name in WORK)
     return {"seconds": seconds, "work": work, "beyond": seconds - work, "epochs": model.n_iter_}
 
 

@@ -14,8 +14,9 @@ from statistics import median
 
 _WARM_EPOCHS = 3.0
 _WARM_SHARE = 0.1  # of all epochs, when they are few
-_COOL_SHARE = 0.4
-_GROWTH, _MOST, _RETREAT, _LEAST = 1.05, 2.0, 0.7, 0.1
+_COOL_SHARE = 0.3  # of all epochs, when they run out
+_COOL_PER_EPOCH = 0.67  # epochs of cooling for each epoch before, when training has levelled off
+_GROWTH, _MOST, _RETREAT, _LEAST = 1.05, 2.0, 0.9, 0.1
 _JUMP = 1.1  # an objective this much above the best has jumped
 
 
@@ -81,8 +82,7 @@ class Schedule:
             if self._has_stalled():
                 self.stalled = True
                 self._cool_from = epochs
-                cool = max(2, round(epochs * _COOL_SHARE / (1 - _COOL_SHARE)))
-                self.end = min(self.max_iter, epochs + cool)
+                self.end = min(self.max_iter, epochs + max(2, round(_COOL_PER_EPOCH * epochs)))
             elif self.adaptive and epochs > 1:
                 if seen[-1] < seen[-2]:
                     self._factor = min(self._factor * _GROWTH, _MOST)

@@ -50,7 +50,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         ``"auto"`` is chosen from the curvature of the data and adapts while training goes on.
         A float is in the units of centred and scaled columns.
     batch_size : "auto" or int, default="auto"
-        Rows of a minibatch. ``"auto"``: so that an epoch has about 225 minibatches, but from 4
+        Rows of a minibatch. ``"auto"``: so that an epoch has about 112 minibatches, but from 4
         to 1000 rows.
     max_iter : int, default=100
         Most passes over the data (epochs).
