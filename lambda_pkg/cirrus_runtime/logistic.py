@@ -1,29 +1,49 @@
 """Minibatches of a block, and their logistic loss and gradient, through the compiled kernels."""
 
-from ctypes import c_double, c_float, c_int, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, Structure, c_double, c_float, c_size_t, c_uint32, c_void_p, pointer
 
 import numpy as np
 
 from .errors import BlockError
 from .kernels import declare
 
+
+class _Pass(Structure):
+    """``cirrus_pass`` of logistic.h, field by field."""
+
+    _fields_ = [
+        ("indptr", c_void_p),
+        ("indices", c_void_p),
+        ("data", c_void_p),
+        ("labels", c_void_p),
+        ("weights", c_void_p),
+        ("order", c_void_p),
+        ("seen", c_void_p),
+        ("local", c_void_p),
+        ("scores", c_void_p),
+        ("n_features", c_uint32),
+        ("width", c_uint32),
+        ("intercept", c_uint32),
+        ("round", c_uint32),
+    ]
+
+
 _localize = declare(
-    "cirrus_localize",
-    *(c_uint32, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_uint32, c_void_p, c_void_p),
+    "cirrus_localize", c_uint32, POINTER(_Pass), c_size_t, c_size_t, c_void_p
 )
 _logistic = declare(
     "cirrus_logistic",
-    *(c_double, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p),
-    *(c_uint32, c_uint32, c_int, c_float, c_void_p, c_void_p),
+    *(c_double, POINTER(_Pass), c_size_t, c_size_t, c_void_p, c_uint32, c_float, c_void_p),
 )
-_LAST_ROUND = 2**32 - 1
 
 
 class LogisticKernel:
     """Loss and gradient of minibatches, for data of one shape.
 
-    Keeps 8 bytes for each column of the data, so that numbering the columns of a minibatch takes
-    neither a sort nor clearing. Not for use by two threads at once.
+    Use: :meth:`open` a pass over the rows of a block, then for each minibatch :meth:`localize`
+    it and compute :meth:`gradient` or :meth:`loss`. Keeps 8 bytes for each column of the data, so
+    that numbering the columns of a minibatch takes neither a sort nor clearing. Not for use by
+    two threads at once.
 
     Parameters
     ----------
@@ -37,76 +57,22 @@ class LogisticKernel:
     def __init__(self, n_features, width, intercept):
         self.n_features = n_features
         self.width = width
-        self.intercept = bool(intercept)
         self._seen = np.zeros(n_features, np.uint64)
-        self._round = 0
         self._scores = np.empty(width, np.float32)
-
-    def localize(self, block, rows):
-        """Number the distinct columns of some rows.
-
-        Parameters
-        ----------
-        block : Block
-        rows : uint32 array of shape (n,)
-            Rows of the block, in the order in which they will be computed.
-
-        Returns
-        -------
-        Minibatch
-        """
-        if self._round == _LAST_ROUND:
-            self._seen[:] = 0
-            self._round = 0
-        self._round += 1
-        starts = block.indptr[rows]
-        entries = int((block.indptr[1:][rows] - starts).sum())
-        local = np.empty(entries, np.uint32)
-        ids = np.empty(min(entries, self.n_features) + 1, np.uint32)
-        distinct = _localize(
-            *(_at(block.indptr), _at(block.indices), _at(rows), rows.size),
-            *(_at(self._seen), self._round, _at(local), _at(ids)),
+        self._pass = _Pass(
+            seen=_at(self._seen),
+            scores=_at(self._scores),
+            n_features=n_features,
+            width=width,
+            intercept=bool(intercept),
         )
-        if self.intercept:
-            ids[distinct] = self.n_features
-            distinct += 1
-        return Minibatch(block, rows, local, ids[:distinct])
-
-    def loss(self, batch, model):
-        """Return the weighted sum of the losses of a minibatch's rows.
-
-        Parameters
-        ----------
-        batch : Minibatch
-        model : float32 array of shape (len(batch.ids), width)
-
-        Returns
-        -------
-        float
-        """
-        return self._call(batch, model, 0.0, None)
-
-    def gradient(self, batch, model, factor):
-        """Return loss and gradient of a minibatch.
-
-        Parameters
-        ----------
-        batch : Minibatch
-        model : float32 array of shape (len(batch.ids), width)
-        factor : float
-
-        Returns
-        -------
-        loss : float
-            As of :meth:`loss`.
-        gradient : float32 array of shape (len(batch.ids), width)
-            ``factor`` times the gradient of that sum.
-        """
-        gradient = np.empty((batch.ids.size, self.width), np.float32)
-        return self._call(batch, model, factor, gradient), gradient
+        self._pointer = pointer(self._pass)
+        self._kept = None
+        self._rows = 0, 0
+        self._distinct = 0
 
     def check_labels(self, block, name):
-        """Refuse a block with a label that this model has no class for.
+        """Refuse a block that is not for this model.
 
         Raises
         ------
@@ -120,38 +86,78 @@ class LogisticKernel:
         if block.n_features != self.n_features:
             raise BlockError(f"{name} has {block.n_features} columns, the model {self.n_features}")
 
-    def _call(self, batch, model, factor, gradient):
-        """Run the kernel."""
-        block = batch.block
-        return _logistic(
-            *(_at(block.indptr), _at(block.data), _at(block.labels), _at(block.weights)),
-            *(_at(batch.rows), batch.rows.size, _at(batch.local), _at(model), batch.ids.size),
-            *(self.width, self.intercept, factor, _at(self._scores), _at(gradient)),
+    def open(self, block, order, batch_rows):
+        """Begin a pass over rows of a block.
+
+        Parameters
+        ----------
+        block : Block
+            One that :meth:`check_labels` has accepted.
+        order : uint32 array of shape (n,)
+            Rows of the block in the order of the pass.
+        batch_rows : int
+            Most rows of a minibatch.
+        """
+        longest = int(np.diff(block.indptr).max(initial=0))
+        room = min(longest * batch_rows, len(block.indices))
+        local = np.empty(room, np.uint32)
+        self._room = min(room, self.n_features) + 1
+        self._kept = block, order, local  # the structure holds their addresses
+        at = self._pass
+        at.indptr, at.indices = _at(block.indptr), _at(block.indices)
+        at.data, at.labels, at.weights = _at(block.data), _at(block.labels), _at(block.weights)
+        at.order, at.local = _at(order), _at(local)
+
+    def localize(self, first, last):
+        """Take the rows ``order[first:last]`` as the minibatch and number its columns.
+
+        Returns
+        -------
+        uint32 array of shape (n_ids,)
+            Rows of the model that the minibatch needs: the distinct columns, and the
+            intercept's row last if there is one.
+        """
+        ids = np.empty(self._room, np.uint32)
+        self._rows = first, last
+        self._distinct = _localize(self._pointer, first, last, _at(ids))
+        return ids[: self._distinct]
+
+    def loss(self, model):
+        """Return the weighted sum of the losses of the minibatch's rows.
+
+        Parameters
+        ----------
+        model : float32 array of shape (n_ids, width), C-contiguous
+            The rows of the model that :meth:`localize` named.
+
+        Returns
+        -------
+        float
+        """
+        return _logistic(self._pointer, *self._rows, _at(model), self._distinct, 0.0, None)
+
+    def gradient(self, model, factor):
+        """Return loss and gradient of the minibatch.
+
+        Parameters
+        ----------
+        model : float32 array of shape (n_ids, width), C-contiguous
+        factor : float
+
+        Returns
+        -------
+        loss : float
+            As of :meth:`loss`.
+        gradient : float32 array of shape (n_ids, width)
+            ``factor`` times the gradient of that sum.
+        """
+        gradient = np.empty((self._distinct, self.width), np.float32)
+        loss = _logistic(
+            *(self._pointer, *self._rows, _at(model), self._distinct, factor, _at(gradient)),
         )
-
-
-class Minibatch:
-    """Some rows of a block with their columns numbered.
-
-    Attributes
-    ----------
-    block : Block
-    rows : uint32 array of shape (n,)
-    local : uint32 array of shape (n_entries,)
-        Place in ``ids`` of each entry's column, row after row.
-    ids : uint32 array of shape (n_ids,)
-        The distinct columns, and the intercept's row last if there is one.
-    """
-
-    __slots__ = ("block", "rows", "local", "ids")
-
-    def __init__(self, block, rows, local, ids):
-        self.block = block
-        self.rows = rows
-        self.local = local
-        self.ids = ids
+        return loss, gradient
 
 
 def _at(array):
     """Return the address of a C-contiguous array's data, None for no array."""
-    return None if array is None else array.__array_interface__["data"][0]
+    return None if array is None else array.ctypes.data

@@ -167,23 +167,24 @@ class _Worker:
         bounds = [block.n_rows * i // batches for i in range(batches + 1)]
         slope = (lease.lr_end - lease.lr) / batches
         kernel, server, width = self.kernel, self.server, self.job.width
+        kernel.open(block, order, -(-block.n_rows // batches))
         loss = 0.0
         floats = compute = trips = 0
         last = None
         clock = time.perf_counter
         for i in range(batches):
             begin = clock()
-            batch = kernel.localize(block, order[bounds[i] : bounds[i + 1]])
+            ids = kernel.localize(bounds[i], bounds[i + 1])
             asked = clock()
             if last is None:
-                model = server.pull(batch.ids)
+                model = server.pull(ids)
             else:
-                model = server.step(*last, batch.ids, self._tag())
+                model = server.step(*last, ids, self._tag())
             got = clock()
-            part, gradient = kernel.gradient(batch, model, 1.0 / batch.rows.size)
+            part, gradient = kernel.gradient(model, 1.0 / (bounds[i + 1] - bounds[i]))
             loss += part
-            last = batch.ids, gradient, lease.lr + (i + 0.5) * slope
-            floats += 2 * (1 + width) * batch.ids.size
+            last = ids, gradient, lease.lr + (i + 0.5) * slope
+            floats += 2 * (1 + width) * ids.size
             compute += clock() - got + asked - begin
             trips += got - asked
             if got - self.renewed > self.job.lease_seconds / 3:
@@ -205,12 +206,12 @@ class _Worker:
 
     def _sum_loss(self, block):
         """Sum the loss of the model as it is over a block. Return the totals for the report."""
-        rows = np.arange(block.n_rows, dtype=np.uint32)
         loss = 0.0
         begin = time.perf_counter()
+        self.kernel.open(block, np.arange(block.n_rows, dtype=np.uint32), _LOSS_ROWS)
         for first in range(0, block.n_rows, _LOSS_ROWS):
-            batch = self.kernel.localize(block, rows[first : first + _LOSS_ROWS])
-            loss += self.kernel.loss(batch, self.server.pull(batch.ids))
+            ids = self.kernel.localize(first, min(first + _LOSS_ROWS, block.n_rows))
+            loss += self.kernel.loss(self.server.pull(ids))
         return {
             "rows": block.n_rows,
             "weight": _weight(block),

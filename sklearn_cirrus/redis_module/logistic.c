@@ -6,17 +6,21 @@
 
 int cirrus_abi(void) { return 1; }
 
-uint32_t cirrus_localize(const uint32_t *indptr, const uint32_t *indices, const uint32_t *rows,
-                         size_t n_rows, uint64_t *seen, uint32_t round, uint32_t *local,
-                         uint32_t *ids) {
-    const uint64_t tag = (uint64_t)round << 32;
-    uint32_t distinct = 0;
-    for (size_t i = 0; i < n_rows; i++) {
-        const uint32_t end = indptr[rows[i] + 1];
-        for (uint32_t k = indptr[rows[i]]; k < end; k++) {
+uint32_t cirrus_localize(cirrus_pass *pass, size_t first, size_t last, uint32_t *ids) {
+    if (++pass->round == 0) { /* all numbers used: begin again */
+        memset(pass->seen, 0, (size_t)pass->n_features * sizeof *pass->seen);
+        pass->round = 1;
+    }
+    const uint64_t tag = (uint64_t)pass->round << 32;
+    const uint32_t *indices = pass->indices;
+    uint64_t *seen = pass->seen;
+    uint32_t *local = pass->local, distinct = 0;
+    for (size_t i = first; i < last; i++) {
+        const uint32_t row = pass->order[i], end = pass->indptr[row + 1];
+        for (uint32_t k = pass->indptr[row]; k < end; k++) {
             const uint32_t column = indices[k];
             uint64_t entry = seen[column];
-            if (entry < tag) { /* rounds only grow: this round has not met the column */
+            if (entry < tag) { /* rounds only grow: this one has not met the column */
                 entry = tag | distinct;
                 seen[column] = entry;
                 ids[distinct++] = column;
@@ -24,17 +28,18 @@ uint32_t cirrus_localize(const uint32_t *indptr, const uint32_t *indices, const 
             *local++ = (uint32_t)entry;
         }
     }
+    if (pass->intercept)
+        ids[distinct++] = pass->n_features;
     return distinct;
 }
 
-static double binary_rows(const uint32_t *indptr, const float *data, const float *labels,
-                          const float *weights, const uint32_t *rows, size_t n_rows,
-                          const uint32_t *local, const float *model, float *bias_grad, float bias,
-                          float factor, float *grad) {
+static double binary_rows(const cirrus_pass *pass, size_t first, size_t last, const float *model,
+                          float *bias_grad, float bias, float factor, float *grad) {
+    const uint32_t *indptr = pass->indptr, *local = pass->local;
     double loss = 0.0, bias_sum = 0.0;
-    for (size_t i = 0; i < n_rows; i++) {
-        const uint32_t row = rows[i], n = indptr[row + 1] - indptr[row];
-        const float *x = data ? data + indptr[row] : NULL;
+    for (size_t i = first; i < last; i++) {
+        const uint32_t row = pass->order[i], n = indptr[row + 1] - indptr[row];
+        const float *x = pass->data ? pass->data + indptr[row] : NULL;
         float margin = bias, other = 0.0f; /* two chains of additions run side by side */
         uint32_t k = 0;
         if (x) {
@@ -53,7 +58,7 @@ static double binary_rows(const uint32_t *indptr, const float *data, const float
                 margin += model[local[k]];
         }
         margin += other;
-        const float weight = weights ? weights[row] : 1.0f, y = labels[row];
+        const float weight = pass->weights ? pass->weights[row] : 1.0f, y = pass->labels[row];
         const float tail = expf(-fabsf(margin));
         loss += (double)weight * ((margin > 0.0f ? margin : 0.0f) - margin * y + log1pf(tail));
         if (grad) {
@@ -74,15 +79,15 @@ static double binary_rows(const uint32_t *indptr, const float *data, const float
     return loss;
 }
 
-static double multinomial_rows(const uint32_t *indptr, const float *data, const float *labels,
-                               const float *weights, const uint32_t *rows, size_t n_rows,
-                               const uint32_t *local, const float *model, uint32_t width,
-                               const float *bias, float *bias_grad, float factor, float *scores,
-                               float *grad) {
+static double multinomial_rows(const cirrus_pass *pass, size_t first, size_t last,
+                               const float *model, const float *bias, float *bias_grad,
+                               float factor, float *grad) {
+    const uint32_t *indptr = pass->indptr, *local = pass->local, width = pass->width;
+    float *scores = pass->scores;
     double loss = 0.0;
-    for (size_t i = 0; i < n_rows; i++) {
-        const uint32_t row = rows[i], n = indptr[row + 1] - indptr[row];
-        const float *x = data ? data + indptr[row] : NULL;
+    for (size_t i = first; i < last; i++) {
+        const uint32_t row = pass->order[i], n = indptr[row + 1] - indptr[row];
+        const float *x = pass->data ? pass->data + indptr[row] : NULL;
         if (bias)
             memcpy(scores, bias, width * sizeof *scores);
         else
@@ -92,8 +97,8 @@ static double multinomial_rows(const uint32_t *indptr, const float *data, const 
             for (uint32_t j = 0; j < width; j++)
                 scores[j] += value * w[j];
         }
-        const float weight = weights ? weights[row] : 1.0f;
-        const uint32_t y = (uint32_t)labels[row];
+        const float weight = pass->weights ? pass->weights[row] : 1.0f;
+        const uint32_t y = (uint32_t)pass->labels[row];
         float largest = scores[0];
         for (uint32_t j = 1; j < width; j++)
             largest = scores[j] > largest ? scores[j] : largest;
@@ -124,18 +129,14 @@ static double multinomial_rows(const uint32_t *indptr, const float *data, const 
     return loss;
 }
 
-double cirrus_logistic(const uint32_t *indptr, const float *data, const float *labels,
-                       const float *weights, const uint32_t *rows, size_t n_rows,
-                       const uint32_t *local, const float *model, uint32_t n_ids, uint32_t width,
-                       int intercept, float factor, float *scores, float *grad) {
-    const size_t last = (size_t)(n_ids - 1) * width;
-    const float *bias = intercept ? model + last : NULL;
-    float *bias_grad = intercept && grad ? grad + last : NULL;
+double cirrus_logistic(const cirrus_pass *pass, size_t first, size_t last, const float *model,
+                       uint32_t n_ids, float factor, float *grad) {
+    const size_t end = (size_t)(n_ids - pass->intercept) * pass->width;
+    const float *bias = pass->intercept ? model + end : NULL;
+    float *bias_grad = bias && grad ? grad + end : NULL;
     if (grad)
-        memset(grad, 0, (size_t)n_ids * width * sizeof *grad);
-    if (width == 1)
-        return binary_rows(indptr, data, labels, weights, rows, n_rows, local, model, bias_grad,
-                           bias ? *bias : 0.0f, factor, grad);
-    return multinomial_rows(indptr, data, labels, weights, rows, n_rows, local, model, width, bias,
-                            bias_grad, factor, scores, grad);
+        memset(grad, 0, (size_t)n_ids * pass->width * sizeof *grad);
+    if (pass->width == 1)
+        return binary_rows(pass, first, last, model, bias_grad, bias ? *bias : 0.0f, factor, grad);
+    return multinomial_rows(pass, first, last, model, bias, bias_grad, factor, grad);
 }

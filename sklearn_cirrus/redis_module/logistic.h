@@ -14,21 +14,32 @@
 
 int cirrus_abi(void);
 
-/* Local ids of the rows' entries, row after row, into local; the distinct columns into
- * ids; returns how many. seen has one word per column of the data: round << 32 | local
- * id. A new round (a number never used with this seen) costs no clearing and no sort. */
-uint32_t cirrus_localize(const uint32_t *indptr, const uint32_t *indices, const uint32_t *rows,
-                         size_t n_rows, uint64_t *seen, uint32_t round, uint32_t *local,
-                         uint32_t *ids);
+/* One pass over rows of a block, and the scratch it needs. Mirrored in logistic.py. */
+typedef struct {
+    const uint32_t *indptr;
+    const uint32_t *indices;
+    const float *data;     /* NULL: every entry is 1 */
+    const float *labels;   /* 0 and 1, or 0 .. width-1 */
+    const float *weights;  /* per row of the block; NULL: every weight is 1 */
+    const uint32_t *order; /* rows of the block in the order of the pass */
+    uint64_t *seen;        /* one word per column of the data: round << 32 | local id */
+    uint32_t *local;       /* room for the entries of any minibatch of the pass */
+    float *scores;         /* width floats */
+    uint32_t n_features;   /* columns of the data, and the id of the intercept's row */
+    uint32_t width;        /* 1: binary; more: multinomial */
+    uint32_t intercept;    /* 1: the last local id is the intercept's */
+    uint32_t round;        /* minibatches numbered with this `seen` so far */
+} cirrus_pass;
 
-/* Logistic loss of a minibatch and, unless grad is NULL, its gradient.
- * model, grad: n_ids x width; width 1 is binary (labels 0 and 1), more is multinomial
- * (labels 0 .. width-1). With intercept the last local id is the intercept's row.
- * weights: per row of the block, NULL for ones. scores: scratch of width floats.
- * Returns the sum of weight * loss; grad is factor * the gradient of that sum. */
-double cirrus_logistic(const uint32_t *indptr, const float *data, const float *labels,
-                       const float *weights, const uint32_t *rows, size_t n_rows,
-                       const uint32_t *local, const float *model, uint32_t n_ids, uint32_t width,
-                       int intercept, float factor, float *scores, float *grad);
+/* Numbers the columns of the rows order[first] .. order[last - 1]: the distinct ones go to ids,
+ * then the intercept's row; returns how many. Takes a new round, so it neither clears nor sorts.
+ * What it leaves in pass->local serves the calls of cirrus_logistic for the same rows. */
+uint32_t cirrus_localize(cirrus_pass *pass, size_t first, size_t last, uint32_t *ids);
+
+/* Logistic loss of the rows numbered last and, unless grad is NULL, its gradient.
+ * model, grad: n_ids x width. Returns the sum of weight * loss; grad is factor * the gradient of
+ * that sum. */
+double cirrus_logistic(const cirrus_pass *pass, size_t first, size_t last, const float *model,
+                       uint32_t n_ids, float factor, float *grad);
 
 #endif

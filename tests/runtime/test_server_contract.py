@@ -43,7 +43,7 @@ def make_scale(spec):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_sparse_steps_are_dense_steps(make_server, optimizer, penalty, width, scaled):
     l1, l2 = PENALTIES[penalty]
-    spec = ModelSpec(ROWS, width, optimizer, penalized=ROWS - 1, l1=l1, l2=l2, scaled=scaled)
+    spec = ModelSpec(ROWS, width, optimizer, ROWS - 1, l1, l2, eps=0.01, scaled=scaled)
     server, scale = make_server(spec), None
     if scaled:
         scale = make_scale(spec)
@@ -61,6 +61,27 @@ def test_sparse_steps_are_dense_steps(make_server, optimizer, penalty, width, sc
     if penalty == "l1" and not scaled:
         assert (oracle.w[: ROWS - 1] == 0).any()
         np.testing.assert_array_equal(server.dump() == 0, oracle.w == 0)
+
+
+def test_rows_of_hundreds_of_weights(make_server):
+    spec = ModelSpec(3, 450, "adam", l2=0.1, scaled=True)
+    server, oracle = make_server(spec), DenseModel(spec)
+    random = np.random.default_rng(0)
+    for step in range(6):
+        grads = random.standard_normal((1, 450)).astype(np.float32)
+        oracle.push([step % 2], grads, 0.1)
+        close(server.step([step % 2], grads, 0.1, [0, 1]), oracle.w[:2])
+    close(server.dump("mean"), oracle.first)
+
+
+def test_loading_one_slot_leaves_the_others_as_of_now(make_server):
+    server = make_server(ModelSpec(3, 1, "adagrad", l2=1.0))
+    server.push([0, 1], [1.0, -1.0], 0.1)
+    for _ in range(3):
+        server.push([], [], 0.1)  # rows 0 and 1 sleep
+    weights = server.dump()
+    server.load("squares", [[4.0], [4.0], [4.0]])
+    np.testing.assert_array_equal(server.dump(), weights)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

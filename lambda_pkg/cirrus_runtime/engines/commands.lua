@@ -10,7 +10,7 @@ local MAX_TABLE = 512 * 1024 * 1024 -- the longest string of a server
 -- The ids in a binary string, or nil and an error.
 local function ids_of(m, blob)
     if #blob % 4 ~= 0 then return nil, fail("BADLENGTH ids are 4 bytes each") end
-    local ids = decode("I4", blob, 1, #blob / 4, {})
+    local ids = decode("I4", blob, 1, #blob / 4)
     for i = 1, #ids do
         if ids[i] >= m.rows then
             return nil, fail("BADID an id is not below the number of rows")
@@ -96,7 +96,7 @@ local function push(at, pull_blob)
         if wrong then return nil, wrong end
     end
     local blob, tag = ARGV[at + 2], nil
-    local grads = decode("f", blob, 1, math.floor(#blob / 4), {})
+    local grads = decode("f", blob, 1, math.floor(#blob / 4))
     if ARGV[at + 3] then
         tag = {worker = tonumber(ARGV[at + 3]), generation = tonumber(ARGV[at + 4]),
                sequence = tonumber(ARGV[at + 5])}
@@ -209,7 +209,7 @@ end
 function operations.load()
     local m, slot, first, rows = open_range(ARGV[4])
     if not m then return slot end
-    local values, blob, out = decode("f", ARGV[4], 1, #ARGV[4] / 4, {}), range(m, first, rows), {}
+    local values, blob, out = decode("f", ARGV[4], 1, #ARGV[4] / 4), range(m, first, rows), {}
     local least, most = -HUGE, HUGE
     if slot == SCALE_SLOT then least, most = 1e-15, 1e15 end
     if slot == SQUARES[m.optimizer] or m.optimizer == "adam" and slot == 3 then least = 0 end

@@ -27,25 +27,39 @@ end
 
 ---- Binary strings -----------------------------------------------------------------------------
 
-local function decode(format, blob, from, n, into)
-    local filled = #into
+local formats = {}
+
+local function format_of(letter, n)
+    local known = letter .. n
+    local format = formats[known]
+    if not format then
+        format = "<" .. string.rep(letter, n)
+        formats[known] = format
+    end
+    return format
+end
+
+local function decode(letter, blob, from, n)
+    local values = {}
     for first = 1, n, BATCH do
         local size = math.min(BATCH, n - first + 1)
-        local batch = {struct.unpack("<" .. string.rep(format, size), blob, from)}
-        for i = 1, size do into[filled + first + i - 1] = batch[i] end
+        local batch = {struct.unpack(format_of(letter, size), blob, from)}
+        if n == size then
+            batch[n + 1] = nil -- where the next value would begin
+            return batch
+        end
+        for i = 1, size do values[first + i - 1] = batch[i] end
         from = from + 4 * size
     end
-    return into
+    return values
 end
 
 local function encode(values, from, to)
-    local parts = {}
-    for first = from, to, BATCH do
-        local last = math.min(first + BATCH - 1, to)
-        local format = "<" .. string.rep("f", last - first + 1)
-        parts[#parts + 1] = struct.pack(format, unpack(values, first, last))
+    if to - from < BATCH then
+        return struct.pack(format_of("f", to - from + 1), unpack(values, from, to))
     end
-    return table.concat(parts)
+    local middle = from + BATCH * math.floor((to - from) / BATCH / 2 + 0.5)
+    return encode(values, from, middle - 1) .. encode(values, middle, to)
 end
 
 ---- Rows ---------------------------------------------------------------------------------------
@@ -64,19 +78,31 @@ local function open_model()
     m.floats = m.width * (1 + STATES[m.optimizer])
     m.bytes = 4 * (m.floats + 1 + (m.scaled and 1 or 0))
     m.coasts = m.optimizer == "momentum" or m.optimizer == "nesterov"
+    if m.floats < BATCH then
+        m.format = format_of("f", m.floats) .. "I4" .. (m.scaled and "f" or "")
+    end
     m.sleeps_free = not m.coasts and m.l1 == 0 and m.l2 == 0
     return m
 end
 
 -- A row as floats 1 .. m.floats, with its stamp and scale; `from` is where it begins in blob.
 local function row_of(m, blob, from)
-    local row = decode("f", blob, from, m.floats, {})
-    row.stamp = struct.unpack("<I4", blob, from + 4 * m.floats)
-    row.scale = m.scaled and struct.unpack("<f", blob, from + 4 * m.floats + 4) or 1
+    if m.format then
+        local row = {struct.unpack(m.format, blob, from)}
+        row.stamp, row.scale = row[m.floats + 1], m.scaled and row[m.floats + 2] or 1
+        return row
+    end
+    local row, behind = decode("f", blob, from, m.floats), from + 4 * m.floats
+    row.stamp = struct.unpack("<I4", blob, behind)
+    row.scale = m.scaled and struct.unpack("<f", blob, behind + 4) or 1
     return row
 end
 
 local function bytes_of(m, row)
+    if m.format then
+        row[m.floats + 1], row[m.floats + 2] = row.stamp, row.scale
+        return struct.pack(m.format, unpack(row, 1, m.bytes / 4))
+    end
     local scale = m.scaled and struct.pack("<f", row.scale) or ""
     return encode(row, 1, m.floats) .. struct.pack("<I4", row.stamp) .. scale
 end

@@ -1,0 +1,30 @@
+"""scikit-learn's own checks, over every solver and backend."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_cirrus import CirrusLogisticRegression
+from sklearn_cirrus.linear_model import SOLVERS
+
+# What scikit-learn declares for its SGDClassifier, for the same reason.
+_WEIGHTS = (
+    "a weighted row is not a repeated row to a stochastic solver: it is met once an epoch with a "
+    "larger gradient, and the order of rows differs"
+)
+_EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": _WEIGHTS,
+    "check_sample_weight_equivalence_on_sparse_data": _WEIGHTS,
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(
+    [
+        CirrusLogisticRegression(solver=solver, backend=backend)
+        for backend in ("inline", "local")
+        for solver in SOLVERS
+    ],
+    expected_failed_checks=lambda estimator: _EXPECTED,
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
