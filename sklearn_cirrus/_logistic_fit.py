@@ -134,8 +134,7 @@ class LogisticFit:
             *(outcome.slots, params.solver, params.fit_intercept),
             *(columns, rates, outcome.clock, seen),
         )
-        converged = schedule.stalled or params.tol is None
-        return LogisticOutcome(coef, intercept, outcome.history, converged, state)
+        return LogisticOutcome(coef, intercept, outcome.history, schedule.converged, state)
 
     def _split(self):
         """Return the rows to train on, in random order, and those held out."""
@@ -223,7 +222,7 @@ class LogisticFit:
         return slots | {"weights": weights.astype(np.float32)}
 
     def _weights(self, table, columns):
-        """Return coef_ and intercept_ of the server's table, in the columns as the user has them."""
+        """Return coef_ and intercept_: the server's table in the columns as the user has them."""
         table = table.astype(np.float64)
         d = self.X.shape[1]
         coef = table[:d].T

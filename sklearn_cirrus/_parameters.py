@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 
 def check_real(name, value, low, high, *, closed=True, also=()):
@@ -41,7 +42,9 @@ def check_integer(name, value, low, *, also=()):
 
 def check_choice(name, value, choices):
     """Refuse a parameter that is not one of the choices."""
-    if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in choices):
+    if not any(
+        value is choice or (isinstance(choice, str) and value == choice) for choice in choices
+    ):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
@@ -49,6 +52,15 @@ def check_flag(name, value):
     """Refuse a parameter that is neither True nor False."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be True or False, not {value!r}")
+
+
+def check_seed(name, value):
+    """Refuse a parameter that random numbers cannot be drawn from."""
+    try:
+        check_random_state(value)
+    except ValueError as error:
+        what = "an integer from 0 to 2**32 - 1, a numpy.random.RandomState, or None"
+        raise ValueError(f"{name} must be {what}; it is {value!r}") from error
 
 
 def _refuse(name, value, what, also):

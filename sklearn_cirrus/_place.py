@@ -41,6 +41,7 @@ class Place:
 
     def close(self):
         """Close connections and store."""
+        self.board.close()
         self.engine.close()
         self.store.close()
 

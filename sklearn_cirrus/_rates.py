@@ -7,7 +7,9 @@ improved rates", expected smoothness; 1/4 bounds the curvature of the logistic f
 of sgd is a small multiple of the inverse, the velocity solvers divide it by what their velocity
 multiplies it with. The solvers that divide by the root of squared gradients take a rate of their
 own; on dense data, where the curvature is known to hold for every column alike, ``eps`` is chosen
-so that their step never exceeds that of sgd, however small the gradients become.
+so that their step never exceeds that of sgd, however small the gradients become. On sparse data
+``eps`` is the largest gradient that one row of a minibatch can have: a column that was met once or
+twice does not take a full step on so little evidence.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ _EPS = 1e-8
 _STEPS_PER_EPOCH = 112
 _SMALLEST_BATCH, _LARGEST_BATCH = 4, 1000
 _DENSE = {"adagrad": 16.0, "ftrl": 16.0, "adam": 0.3}
-_SPARSE = {"adagrad": 0.3, "ftrl": 0.3, "adam": 0.02}
+_SPARSE = {"adagrad": 0.1, "ftrl": 0.1, "adam": 0.005}
 _STEPS = 2.5  # in units of the inverse curvature; they may grow to twice that
 
 
@@ -52,7 +54,7 @@ def automatic_rates(solver, X, columns, batch_size, random_state):
     Rates
     """
     if solver in _SPARSE and sparse.issparse(X):
-        return Rates(_SPARSE[solver], _EPS)
+        return Rates(_SPARSE[solver], _EPS if solver == "adam" else 1.0 / batch_size)
     top, mean = columns.curvature(X, random_state)
     step = 4.0 * _STEPS / (top + mean / batch_size)
     if solver == "sgd":

@@ -18,6 +18,7 @@ _COOL_SHARE = 0.3  # of all epochs, when they run out
 _COOL_PER_EPOCH = 0.67  # epochs of cooling for each epoch before, when training has levelled off
 _GROWTH, _MOST, _RETREAT, _LEAST = 1.05, 2.0, 0.9, 0.1
 _JUMP = 1.1  # an objective this much above the best has jumped
+_NEARLY = 100  # times tol: too much to stop for, too little to warn of
 
 
 @dataclass
@@ -45,6 +46,9 @@ class Schedule:
         Epoch at which training stops, as known now.
     stalled : bool
         Whether the hold phase ended because it brought nothing more.
+    converged : bool
+        Whether it had brought next to nothing more at its end: less than 100 ``tol`` from the
+        epochs before to the last, relatively.
     """
 
     rate: float
@@ -54,6 +58,7 @@ class Schedule:
     patience: int
     constant: bool = False
     stalled: bool = field(default=False, init=False)
+    converged: bool = field(default=False, init=False)
     _factor: float = field(default=1.0, init=False)
     _objectives: list = field(default_factory=list, init=False)
 
@@ -76,10 +81,10 @@ class Schedule:
         seen = self._objectives
         seen.append(objective)
         epochs = len(seen)
-        if epochs >= self.end:
-            return False
         if epochs <= self._cool_from and not self.stalled:
-            if self._has_stalled():
+            gain = self._gain()
+            self.converged = self.tol is None or gain <= _NEARLY * self.tol
+            if self.tol is not None and gain <= self.tol and epochs >= 4 * self.patience:
                 self.stalled = True
                 self._cool_from = epochs
                 self.end = min(self.max_iter, epochs + max(2, round(_COOL_PER_EPOCH * epochs)))
@@ -88,17 +93,17 @@ class Schedule:
                     self._factor = min(self._factor * _GROWTH, _MOST)
                 elif seen[-1] > _JUMP * min(seen):
                     self._factor = max(self._factor * _RETREAT, _LEAST)
-        return True
+        return epochs < self.end
 
-    def _has_stalled(self):
-        """Compare the medians of the last epochs and of as many before them.
+    def _gain(self):
+        """Return how much the last epochs improved on as many before them, relatively.
 
-        Medians, since single epochs jump; and more epochs the longer training has run, since
-        improvement slows down and its noise does not.
+        Medians are compared, since single epochs jump; and more epochs the longer training has
+        run, since improvement slows down and its noise does not.
         """
         seen = self._objectives
-        window = max(2 * self.patience, int(0.4 * len(seen)))
-        if self.tol is None or len(seen) < 2 * window:
-            return False
-        before = median(seen[-2 * window : -window])
-        return median(seen[-window:]) > before - self.tol * abs(before)
+        window = min(max(2 * self.patience, int(0.4 * len(seen))), len(seen) // 2)
+        if window == 0:
+            return float("inf")
+        before, after = median(seen[-2 * window : -window]), median(seen[-window:])
+        return (before - after) / abs(before) if before else 0.0

@@ -181,7 +181,9 @@ def _validate(settings):
     """Refuse settings that are not, or cannot be so."""
     for name in settings:
         if name not in _NAMES:
-            raise ConfigurationError(f"there is no setting {name!r}; there are: {', '.join(_NAMES)}")
+            raise ConfigurationError(
+                f"there is no setting {name!r}; there are: {', '.join(_NAMES)}"
+            )
     replace(Config(), **settings)
 
 

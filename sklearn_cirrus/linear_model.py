@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._logistic_fit import LogisticFit, LogisticState
-from ._parameters import check_choice, check_flag, check_integer, check_real
+from ._parameters import check_choice, check_flag, check_integer, check_real, check_seed
 from ._validation import check_weights
 from .config import get_config
 
@@ -235,7 +235,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         X, y = self._validate(X, y, reset=first)
-        if not first and classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
+        changed = not first and classes is not None
+        if changed and not np.array_equal(self.classes_, np.unique(classes)):
             raise ValueError(
                 f"classes={classes!r} is not the same as on last call to partial_fit, "
                 f"was: {self.classes_!r}"
@@ -283,7 +284,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
         """
         scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+        indices = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[indices.astype(int)]
 
     def predict_proba(self, X):
         """Return the probability of every class.
@@ -342,7 +344,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         check_integer("n_iter_no_change", self.n_iter_no_change, 1)
         check_flag("warm_start", self.warm_start)
         check_integer("n_workers", self.n_workers, 1, also=(None,))
-        check_integer("verbose", self.verbose + 0, 0)
+        check_seed("random_state", self.random_state)
+        check_integer("verbose", self.verbose, 0, also=(True, False))
         n_workers = None if self.n_workers is None else int(self.n_workers)
         return get_config(backend=self.backend, n_workers=n_workers)
 
@@ -360,8 +363,9 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         weights = check_weights(sample_weight, X)
         if self.class_weight is None:
             return weights
-        kwargs = {} if self.class_weight != "balanced" or weights is None else {"sample_weight": weights}
-        of_class = compute_class_weight(self.class_weight, classes=classes, y=y, **kwargs)
+        of_class = compute_class_weight(
+            self.class_weight, classes=classes, y=y, sample_weight=weights
+        )
         return of_class[labels] * (1.0 if weights is None else weights)
 
     def _warm_weights(self, X, classes):
@@ -393,8 +397,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         final = outcome.history[-1]["objective"]
         if final > np.log(n_classes):
             warnings.warn(
-                f"Training did not find a model better than a constant: the objective is {final:g}. "
-                "Choose a smaller learning_rate, or scale the data.",
+                "Training did not find a model better than a constant: the objective is "
+                f"{final:g}. Choose a smaller learning_rate, or scale the data.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -405,5 +409,3 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-
-

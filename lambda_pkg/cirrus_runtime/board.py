@@ -38,6 +38,9 @@ class Board(ABC):
     def take_down(self):
         """End the run."""
 
+    def close(self):  # noqa: B027 (an inline board holds no connection)
+        """Close connections."""
+
     # For a worker. A token stands for a lease that it holds.
 
     @abstractmethod
@@ -81,6 +84,7 @@ class InlineBoard(Board):
 
     def reclaim(self, worker, generation):
         with self._changed:
+            self._check()
             held, self._held = self._held, {}
             self._leases.extend(held.values())
             self._changed.notify_all()

@@ -4,19 +4,21 @@ Leases are a stream with one consumer group, ``workers``; a worker's place and g
 consumer. Taking is XREADGROUP (and XAUTOCLAIM, for leases that nobody renews), renewing XCLAIM to
 oneself, finishing one transaction of XADD to the reports, XACK and XDEL. Taking the board down
 deletes both streams: Redis then wakes a blocked XREADGROUP with an error.
+
+A fit on small data passes here twice in each of its short epochs, so commands go packed through
+held connections: one for what may block, one for the rest, for they come from different threads.
 """
 
-from contextlib import contextmanager
-
-import redis
-
 from .board import Board
+from .engines.base import refusal
+from .engines.connection import HeldConnection, pack
 from .errors import RunEnded, ServerError
 from .protocol import Lease, Report, decode, encode
 
 _GROUP = b"workers"
 _FIELD = b"r"
-_MANY = 1000
+_MANY = b"1000"
+_MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
 
 class RedisBoard(Board):
@@ -33,80 +35,64 @@ class RedisBoard(Board):
     """
 
     def __init__(self, client, keys, *, worker=0, generation=0, lease_seconds=30.0):
-        self._client = client
-        self._leases = keys.leases
-        self._reports = keys.reports
+        self._waiting = HeldConnection(client)
+        self._prompt = HeldConnection(client)
+        self._leases = keys.leases.encode()
+        self._reports = keys.reports.encode()
         self._consumer = _consumer(worker, generation)
-        self._idle_ms = int(1000 * lease_seconds)
+        self._idle_ms = b"%d" % int(1000 * lease_seconds)
         self._last = b"0"
 
     def put_up(self):
         """Make the streams; the trainer does so once, before anything else."""
-        with self._errors(), self._client.pipeline(transaction=True) as pipe:
-            for stream in (self._leases, self._reports):
-                pipe.xgroup_create(stream, _GROUP, id="0", mkstream=True)
-            pipe.execute()
+        self._transaction(
+            pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM")
+            for stream in (self._leases, self._reports)
+        )
 
     def offer(self, leases):
-        with self._errors(), self._client.pipeline(transaction=True) as pipe:
-            for lease in leases:
-                self._post(pipe, self._leases, lease)
-            _check(pipe.execute()[-1])
+        _check(self._transaction(_post(self._leases, lease) for lease in leases))
 
     def collect(self, timeout):
-        with self._errors():
-            reply = self._client.xread(
-                {self._reports: self._last}, count=_MANY, block=max(1, int(1000 * timeout))
-            )
+        command = (b"XREAD", b"COUNT", _MANY, b"BLOCK", _ms(timeout))
+        reply = self._waiting.call(pack(*command, b"STREAMS", self._reports, self._last))
+        if not reply and not self._call(b"EXISTS", self._reports):
+            raise RunEnded("the run has ended")  # XREAD waits for streams that are yet to come
         reports = []
         for self._last, fields in _entries(reply):
-            reports.append(decode(Report, fields[_FIELD]))
+            reports.append(decode(Report, fields[1]))
         return reports
 
     def reclaim(self, worker, generation):
         consumer = _consumer(worker, generation)
         count = 0
         while True:
-            with self._errors():
-                held = self._client.xpending_range(
-                    self._leases, _GROUP, min="-", max="+", count=_MANY, consumername=consumer
-                )
-            for entry in held:
-                token = entry["message_id"]
-                with self._errors():
-                    found = self._client.xrange(self._leases, token, token)
-                if found:
-                    self.give_back(token, decode(Lease, found[0][1][_FIELD]))
+            command = (b"XPENDING", self._leases, _GROUP, b"-", b"+", _MANY, consumer)
+            held = self._call(*command)
+            for token, *_ in held:
+                for _, fields in self._call(b"XRANGE", self._leases, token, token):
+                    self.give_back(token, decode(Lease, fields[1]))
                     count += 1
-            if len(held) < _MANY:
+            if len(held) < int(_MANY):
                 return count
 
     def take_down(self):
-        with self._errors():
-            self._client.unlink(self._leases, self._reports)
+        self._call(b"UNLINK", self._leases, self._reports)
 
     def take(self, timeout):
-        with self._errors():
-            reply = self._client.xreadgroup(
-                *(_GROUP, self._consumer, {self._leases: ">"}),
-                count=1,
-                block=max(1, int(1000 * timeout)),
-            )
-            for token, fields in _entries(reply):
-                return token, decode(Lease, fields[_FIELD])
-            reply = self._client.xautoclaim(
-                self._leases, _GROUP, self._consumer, self._idle_ms, count=1
-            )
-        for token, fields in reply[1]:
+        command = (b"XREADGROUP", b"GROUP", _GROUP, self._consumer, b"COUNT", b"1")
+        command += (b"BLOCK", _ms(timeout), b"STREAMS", self._leases, b">")
+        entries = _entries(self._wait(*command))
+        if not entries:
+            command = (b"XAUTOCLAIM", self._leases, _GROUP, self._consumer, self._idle_ms)
+            entries = self._wait(*command, b"0", b"COUNT", b"1")[1]
+        for token, fields in entries:
             if fields:  # None: finished by its first owner in this very moment
-                return token, decode(Lease, fields[_FIELD])
+                return token, decode(Lease, fields[1])
         return None
 
     def renew(self, tokens):
-        with self._errors():
-            self._client.xclaim(
-                self._leases, _GROUP, self._consumer, 0, message_ids=list(tokens), justid=True
-            )
+        self._call(b"XCLAIM", self._leases, _GROUP, self._consumer, b"0", *tokens, b"JUSTID")
 
     def finish(self, token, report):
         self._replace(token, self._reports, report)
@@ -114,30 +100,62 @@ class RedisBoard(Board):
     def give_back(self, token, lease):
         self._replace(token, self._leases, lease)
 
+    def close(self):
+        self._waiting.close()
+        self._prompt.close()
+
     def _replace(self, token, stream, record):
         """Let go of a lease and post a record, both or neither."""
-        with self._errors(), self._client.pipeline(transaction=True) as pipe:
-            pipe.xack(self._leases, _GROUP, token)
-            pipe.xdel(self._leases, token)
-            self._post(pipe, stream, record)
-            _check(pipe.execute()[-1])
+        release = pack(b"XACK", self._leases, _GROUP, token) + pack(b"XDEL", self._leases, token)
+        _check(self._transaction([release, _post(stream, record)], commands=3))
 
-    @staticmethod
-    def _post(pipe, stream, record):
-        """Add a record to a stream that is there: one taken down must not come to life again."""
-        pipe.xadd(stream, {_FIELD: encode(record)}, nomkstream=True)
+    def _call(self, *command):
+        """Run a command that does not block."""
+        with _ended():
+            return self._prompt.call(pack(*command))
 
-    @contextmanager
-    def _errors(self):
-        """Translate the errors of Redis."""
-        try:
-            yield
-        except redis.ResponseError as error:
-            if "NOGROUP" in str(error) or "UNBLOCKED" in str(error):
-                raise RunEnded("the run has ended") from error
-            raise ServerError(f"the server refused a command: {error}") from error
-        except (redis.RedisError, OSError) as error:
-            raise ServerError(f"the server cannot be reached: {error}") from error
+    def _wait(self, *command):
+        """Run a command that may block."""
+        with _ended():
+            return self._waiting.call(pack(*command))
+
+    def _transaction(self, packed, commands=None):
+        """Run packed commands, all or none; return their replies."""
+        packed = list(packed)
+        commands = len(packed) if commands is None else commands
+        with _ended():
+            replies = self._prompt.call_all(b"".join([_MULTI, *packed, _EXEC]), commands + 2)[-1]
+            for reply in replies:
+                if isinstance(reply, Exception):  # redis-py raises no error inside a reply
+                    raise refusal(str(reply)) from reply
+        return replies
+
+
+class _ended:  # noqa: N801 (reads as a function where it is used)
+    """Turns what Redis says of a stream that was deleted into RunEnded."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, ServerError) and str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            raise RunEnded("the run has ended") from error
+
+
+def _post(stream, record):
+    """Pack the adding of a record to a stream: one taken down must not come to life again."""
+    return pack(b"XADD", stream, b"NOMKSTREAM", b"*", _FIELD, encode(record))
+
+
+def _check(replies):
+    """Raise RunEnded if a record could not be posted."""
+    if replies[-1] is None:
+        raise RunEnded("the run has ended")
+
+
+def _ms(seconds):
+    """Return a time as an argument of BLOCK, for which 0 would be for ever."""
+    return b"%d" % max(1, int(1000 * seconds))
 
 
 def _consumer(worker, generation):
@@ -145,17 +163,10 @@ def _consumer(worker, generation):
     return b"%d.%d" % (worker, generation)
 
 
-def _check(entry):
-    """Raise RunEnded if a record could not be posted."""
-    if entry is None:
-        raise RunEnded("the run has ended")
-
-
 def _entries(reply):
     """Return the (id, fields) of a reply of XREAD or XREADGROUP on one stream."""
     if not reply:
         return []
-    streams = reply.values() if isinstance(reply, dict) else (stream[1] for stream in reply)
-    entries = next(iter(streams))
-    # RESP3 wraps the entries of a stream in one list more.
-    return entries[0] if entries and isinstance(entries[0], list) else entries
+    if isinstance(reply, dict):  # RESP3
+        return next(iter(reply.values()))
+    return reply[0][1]

@@ -45,6 +45,7 @@ class ModelStruct(ctypes.Structure):
         ("base", c_uint64),
         ("step", c_uint32),
         ("slots", c_uint32),
+        ("stamp", c_uint32),
         ("stride", c_uint32),
         ("rate", c_float),
         ("table", c_void_p),

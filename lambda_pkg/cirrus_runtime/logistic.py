@@ -28,9 +28,7 @@ class _Pass(Structure):
     ]
 
 
-_localize = declare(
-    "cirrus_localize", c_uint32, POINTER(_Pass), c_size_t, c_size_t, c_void_p
-)
+_localize = declare("cirrus_localize", c_uint32, POINTER(_Pass), c_size_t, c_size_t, c_void_p)
 _logistic = declare(
     "cirrus_logistic",
     *(c_double, POINTER(_Pass), c_size_t, c_size_t, c_void_p, c_uint32, c_float, c_void_p),

@@ -26,7 +26,9 @@ class MemoryStore(Store):
         try:
             return memoryview(self._objects[name])
         except KeyError:
-            raise StoreError(f"there is no object {name} in {self.url}") from None
+            raise StoreError(
+                f"cannot read {name!r} in {self.url}: there is no such object"
+            ) from None
 
     def exists(self, name):
         return check_name(name) in self._objects

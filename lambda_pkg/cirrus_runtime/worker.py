@@ -6,6 +6,7 @@ round trip. A worker that trains alone therefore sees its own every update: that
 SGD, and the same seed gives the same model.
 """
 
+import math
 import time
 
 import numpy as np
@@ -23,6 +24,7 @@ from .store import open_store
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
+_CUT_SECONDS = 1.0  # left before it when a worker gives back the block that it is on
 
 
 def run_worker(job, resources=None):
@@ -69,7 +71,8 @@ class Resources:
         self.store = store
 
     def close(self):
-        """Close store and engine."""
+        """Close board, engine and store."""
+        self.board.close()
         self.engine.close()
         self.store.close()
 
@@ -110,6 +113,9 @@ class _Worker:
         self.source = LeaseSource(board, cache, job.prefetch)
         self.sequence = 0
         self.renewed = time.perf_counter()
+        self.cut = math.inf
+        if job.deadline is not None:
+            self.cut = self.renewed + job.deadline - time.time() - _CUT_SECONDS
         self.rows = self.updates = 0
         # Without a server in between there is nothing to recognise a push by.
         self.tagged = not isinstance(server.engine, InlineEngine)
@@ -189,8 +195,8 @@ class _Worker:
             trips += got - asked
             if got - self.renewed > self.job.lease_seconds / 3:
                 self._renew()
-                if self.job.deadline is not None and time.time() > self.job.deadline:
-                    return None
+            if got > self.cut:
+                return None
         begin = clock()
         server.push(*last, self._tag())
         trips += clock() - begin

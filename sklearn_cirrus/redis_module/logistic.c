@@ -4,6 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#if defined(__GNUC__) || defined(__clang__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+
 int cirrus_abi(void) { return 1; }
 
 uint32_t cirrus_localize(cirrus_pass *pass, size_t first, size_t last, uint32_t *ids) {
@@ -17,6 +23,14 @@ uint32_t cirrus_localize(cirrus_pass *pass, size_t first, size_t last, uint32_t 
     uint32_t *local = pass->local, distinct = 0;
     for (size_t i = first; i < last; i++) {
         const uint32_t row = pass->order[i], end = pass->indptr[row + 1];
+        if (i + 1 < last) { /* the words of the next row: they lie all over memory */
+            const uint32_t next = pass->order[i + 1], stop = pass->indptr[next + 1];
+            for (uint32_t k = pass->indptr[next]; k < stop; k++)
+                PREFETCH(seen + indices[k]);
+        }
+        if (i + 2 < last)
+            for (uint32_t k = 0; k < 64; k += 16) /* and the columns of the row after it */
+                PREFETCH(indices + pass->indptr[pass->order[i + 2]] + k);
         for (uint32_t k = pass->indptr[row]; k < end; k++) {
             const uint32_t column = indices[k];
             uint64_t entry = seen[column];

@@ -22,7 +22,7 @@
 #else
 #define PREFETCH(address) ((void)(address))
 #endif
-#define AHEAD 12 /* rows fetched ahead of their use: hides most of a cache miss */
+#define AHEAD 32 /* rows fetched ahead of their use: hides most of a cache miss */
 #define MARK 0x80000000u
 
 static void *(*allocate)(size_t, size_t) = calloc;
@@ -92,12 +92,12 @@ static float *row_at(const cirrus_model *m, uint32_t id) { return m->table + (si
 
 static uint32_t get_stamp(const cirrus_model *m, const float *row) {
     uint32_t stamp;
-    memcpy(&stamp, row + m->spec.width * (1 + m->slots), sizeof stamp);
+    memcpy(&stamp, row + m->stamp, sizeof stamp);
     return stamp;
 }
 
 static void set_stamp(const cirrus_model *m, float *row, uint32_t stamp) {
-    memcpy(row + m->spec.width * (1 + m->slots), &stamp, sizeof stamp);
+    memcpy(row + m->stamp, &stamp, sizeof stamp);
 }
 
 static cirrus_model *allocate_model(const cirrus_spec *spec, cirrus_status *status) {
@@ -113,6 +113,7 @@ static cirrus_model *allocate_model(const cirrus_spec *spec, cirrus_status *stat
     }
     m->spec = *spec;
     m->slots = optimizer_slots[spec->optimizer];
+    m->stamp = spec->width * (1 + m->slots);
     m->stride = stride_of(spec);
     m->table = table;
     return m;
@@ -159,7 +160,7 @@ static inline float shrink(float w, float a, float b, uint32_t k) {
     }
     double kb = (double)k * b, kept; /* kept = (1 + b)^-k */
     if (kb < 0.01) /* the binomial series to b^3: closer than float32 can tell */
-        kept = 1.0 / (1.0 + kb * (1.0 + 0.5 * (kb - b) * (1.0 + (kb - 2.0 * b) / 3.0)));
+        kept = 1.0 - kb * (1.0 - 0.5 * (kb + b) * (1.0 - (kb + 2.0 * b) * (1.0 / 3.0)));
     else
         kept = exp(-(double)k * log1p((double)b));
     double size = fabs((double)w) * kept;
@@ -272,13 +273,13 @@ static int sleeps_for_free(const cirrus_model *m) {
     return !coasts && m->spec.l1 == 0.0f && m->spec.l2 == 0.0f;
 }
 
-static inline void wake(const cirrus_model *m, uint32_t optimizer, float *row, uint32_t id) {
+static inline void wake(const cirrus_model *m, uint32_t optimizer, uint32_t width, float *row,
+                        uint32_t id) {
     uint32_t stamp = get_stamp(m, row) & ~MARK, k = m->step - stamp;
     if (k == 0)
         return;
     coordinate c = coordinate_of(m, row, id, optimizer, m->rate);
     double then = (double)m->base + stamp;
-    const uint32_t width = m->spec.width;
     for (uint32_t j = 0; j < width; j++)
         sleep_through(m, optimizer, c, row + j, row + width + j, width, k, then);
 }
@@ -286,7 +287,7 @@ static inline void wake(const cirrus_model *m, uint32_t optimizer, float *row, u
 static void cirrus_settle(cirrus_model *m) {
     for (uint32_t id = 0; id < m->spec.rows; id++) {
         float *row = row_at(m, id);
-        wake(m, m->spec.optimizer, row, id);
+        wake(m, m->spec.optimizer, m->spec.width, row, id);
         set_stamp(m, row, m->step);
     }
 }
@@ -313,37 +314,63 @@ cirrus_status cirrus_check_ids(const cirrus_model *m, const uint8_t *ids, size_t
 }
 
 /* One slot of a row as of now; the row itself stays as it is. */
-static void read_row(const cirrus_model *m, const float *row, uint32_t id, uint32_t slot,
-                     uint8_t *out) {
-    const uint32_t width = m->spec.width, stamp = get_stamp(m, row), k = m->step - stamp;
-    if (k == 0) {
+static inline void read_row(const cirrus_model *m, uint32_t optimizer, uint32_t width,
+                            int free_sleep, const float *row, uint32_t id, uint32_t slot,
+                            uint8_t *out) {
+    const uint32_t stamp = get_stamp(m, row), k = m->step - stamp;
+    if (k == 0 || free_sleep) {
         memcpy(out, row + slot * width, width * sizeof(float));
         return;
     }
-    coordinate c = coordinate_of(m, row, id, m->spec.optimizer, m->rate);
+    coordinate c = coordinate_of(m, row, id, optimizer, m->rate);
     for (uint32_t j = 0; j < width; j++) {
         float values[4]; /* a weight and at most three slots of state */
-        for (uint32_t s = 0; s <= m->slots; s++)
+        for (uint32_t s = 0; s <= optimizer_slots[optimizer]; s++)
             values[s] = row[s * width + j];
-        sleep_through(m, m->spec.optimizer, c, values, values + 1, 1, k, (double)m->base + stamp);
+        sleep_through(m, optimizer, c, values, values + 1, 1, k, (double)m->base + stamp);
         memcpy(out + j * sizeof(float), values + slot, sizeof(float));
     }
 }
 
-cirrus_status cirrus_pull(const cirrus_model *m, const uint8_t *ids, size_t n, uint8_t *out) {
-    const size_t row_bytes = m->spec.width * sizeof(float);
-    if (!ids_in_range(ids, n, m->spec.rows))
-        return CIRRUS_BAD_ID;
+/* The rows of one slot: those of ids, or without ids those from `first` on. */
+static inline void read_rows(const cirrus_model *m, uint32_t optimizer, uint32_t width,
+                             const uint8_t *ids, uint32_t first, size_t n, uint32_t slot,
+                             uint8_t *out) {
+    const size_t row_bytes = width * sizeof(float);
     const int free_sleep = sleeps_for_free(m);
     for (size_t i = 0; i < n; i++, out += row_bytes) {
-        if (i + AHEAD < n)
+        if (ids && i + AHEAD < n)
             PREFETCH(row_at(m, get_id(ids, i + AHEAD)));
-        uint32_t id = get_id(ids, i);
-        if (free_sleep)
-            memcpy(out, row_at(m, id), row_bytes);
-        else
-            read_row(m, row_at(m, id), id, CIRRUS_SLOT_WEIGHTS, out);
+        const uint32_t id = ids ? get_id(ids, i) : first + (uint32_t)i;
+        read_row(m, optimizer, width, free_sleep, row_at(m, id), id, slot, out);
     }
+}
+
+/* Calls a loop with optimizer and width as constants, so that each pair has a loop of its own. */
+#define SPECIALISE(loop, m, ...)                                                                  \
+    do {                                                                                          \
+        const uint32_t width = (m)->spec.width;                                                   \
+        switch ((m)->spec.optimizer) {                                                            \
+        case CIRRUS_SGD: SPECIALISE_WIDTH(loop, m, CIRRUS_SGD, __VA_ARGS__); break;               \
+        case CIRRUS_MOMENTUM: SPECIALISE_WIDTH(loop, m, CIRRUS_MOMENTUM, __VA_ARGS__); break;     \
+        case CIRRUS_NESTEROV: SPECIALISE_WIDTH(loop, m, CIRRUS_NESTEROV, __VA_ARGS__); break;     \
+        case CIRRUS_ADAGRAD: SPECIALISE_WIDTH(loop, m, CIRRUS_ADAGRAD, __VA_ARGS__); break;       \
+        case CIRRUS_ADAM: SPECIALISE_WIDTH(loop, m, CIRRUS_ADAM, __VA_ARGS__); break;             \
+        case CIRRUS_FTRL: SPECIALISE_WIDTH(loop, m, CIRRUS_FTRL, __VA_ARGS__); break;             \
+        }                                                                                         \
+    } while (0)
+#define SPECIALISE_WIDTH(loop, m, optimizer, ...)                                                 \
+    (width == 1 ? loop(m, optimizer, 1, __VA_ARGS__) : loop(m, optimizer, width, __VA_ARGS__))
+
+static void read_slot(const cirrus_model *m, const uint8_t *ids, uint32_t first, size_t n,
+                      uint32_t slot, uint8_t *out) {
+    SPECIALISE(read_rows, m, ids, first, n, slot, out);
+}
+
+cirrus_status cirrus_pull(const cirrus_model *m, const uint8_t *ids, size_t n, uint8_t *out) {
+    if (!ids_in_range(ids, n, m->spec.rows))
+        return CIRRUS_BAD_ID;
+    read_slot(m, ids, 0, n, CIRRUS_SLOT_WEIGHTS, out);
     return CIRRUS_OK;
 }
 
@@ -403,16 +430,15 @@ static inline void update(const cirrus_model *m, uint32_t optimizer, coordinate 
     }
 }
 
-static inline void apply(cirrus_model *m, uint32_t optimizer, const uint8_t *ids,
+static inline void apply(cirrus_model *m, uint32_t optimizer, uint32_t width, const uint8_t *ids,
                          const uint8_t *grads, size_t n, float lr) {
-    const uint32_t width = m->spec.width;
     const int free_sleep = sleeps_for_free(m);
     const double now = (double)m->base + m->step + 1.0;
     for (size_t i = 0; i < n; i++) {
         uint32_t id = get_id(ids, i);
         float *row = row_at(m, id);
         if (!free_sleep)
-            wake(m, optimizer, row, id);
+            wake(m, optimizer, width, row, id);
         coordinate c = coordinate_of(m, row, id, optimizer, lr);
         for (uint32_t j = 0; j < width; j++) {
             float g;
@@ -471,14 +497,7 @@ cirrus_status cirrus_push(cirrus_model *m, const uint8_t *ids, const uint8_t *gr
         for (uint32_t id = 0; id < m->spec.rows; id++)
             set_stamp(m, row_at(m, id), 0);
     }
-    switch (m->spec.optimizer) { /* a constant argument: one specialised loop each */
-    case CIRRUS_SGD: apply(m, CIRRUS_SGD, ids, grads, n, lr); break;
-    case CIRRUS_MOMENTUM: apply(m, CIRRUS_MOMENTUM, ids, grads, n, lr); break;
-    case CIRRUS_NESTEROV: apply(m, CIRRUS_NESTEROV, ids, grads, n, lr); break;
-    case CIRRUS_ADAGRAD: apply(m, CIRRUS_ADAGRAD, ids, grads, n, lr); break;
-    case CIRRUS_ADAM: apply(m, CIRRUS_ADAM, ids, grads, n, lr); break;
-    case CIRRUS_FTRL: apply(m, CIRRUS_FTRL, ids, grads, n, lr); break;
-    }
+    SPECIALISE(apply, m, ids, grads, n, lr);
     m->step += 1;
     m->rate = lr;
     return CIRRUS_OK;
@@ -500,13 +519,12 @@ cirrus_status cirrus_dump(const cirrus_model *m, uint32_t slot, uint32_t first, 
     cirrus_status status = check_range(m, slot, first, count);
     if (status != CIRRUS_OK)
         return status;
-    for (uint32_t i = 0; i < count; i++) {
-        const float *row = row_at(m, first + i);
-        if (slot == CIRRUS_SLOT_SCALE)
-            memcpy(out + i * sizeof(float), row + m->stride - 1, sizeof(float));
-        else
-            read_row(m, row, first + i, slot, out + (size_t)i * m->spec.width * sizeof(float));
+    if (slot != CIRRUS_SLOT_SCALE) {
+        read_slot(m, NULL, first, count, slot, out);
+        return CIRRUS_OK;
     }
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(out + i * sizeof(float), row_at(m, first + i) + m->stride - 1, sizeof(float));
     return CIRRUS_OK;
 }
 
@@ -539,7 +557,7 @@ cirrus_status cirrus_load(cirrus_model *m, uint32_t slot, uint32_t first, uint32
         return CIRRUS_BAD_STATE;
     for (uint32_t i = 0; i < count; i++, in += values * sizeof(float)) {
         float *row = row_at(m, first + i);
-        wake(m, m->spec.optimizer, row, first + i);
+        wake(m, m->spec.optimizer, m->spec.width, row, first + i);
         memcpy(row + offset, in, values * sizeof(float));
         set_stamp(m, row, m->step);
     }

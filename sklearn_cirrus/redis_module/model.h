@@ -67,6 +67,7 @@ typedef struct {
     uint64_t base;   /* steps folded away when stamps were last reset */
     uint32_t step;   /* pushes applied since then; 0 .. CIRRUS_MAX_STEP */
     uint32_t slots;  /* state slots of the optimizer */
+    uint32_t stamp;  /* floats from the start of a row to its stamp */
     uint32_t stride; /* floats from one row to the next */
     float rate;      /* learning rate of the last push: what sleeping rows catch up at */
     float *table;    /* rows * stride floats, owned */

@@ -88,7 +88,7 @@ int cirrus_accept_rows(cirrus_model *m, uint32_t first, const char *rows, size_t
     for (size_t i = 0; i < count; i++) {
         const char *row = rows + i * cirrus_row_bytes(m);
         uint32_t stamp;
-        memcpy(&stamp, row + m->spec.width * (1 + m->slots) * sizeof(float), sizeof stamp);
+        memcpy(&stamp, row + m->stamp * sizeof(float), sizeof stamp);
         float scale = 1.0f;
         if (m->spec.scaled)
             memcpy(&scale, row + cirrus_row_bytes(m) - sizeof scale, sizeof scale);

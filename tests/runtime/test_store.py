@@ -1,4 +1,4 @@
-"""The contract of a store, over a folder and over S3 (moto on the loopback)."""
+"""The contract of a store, over memory, a folder and S3 (moto on the loopback)."""
 
 import errno
 import hashlib
@@ -14,6 +14,7 @@ import pytest
 
 from cirrus_runtime.errors import StoreError
 from cirrus_runtime.store import FolderStore, open_store
+from cirrus_runtime.store_memory import MemoryStore
 
 MIB = 2**20
 # The environment of a process that imports the runtime from where this one does.
@@ -40,8 +41,10 @@ def s3():
             server.stop()
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(params=["memory", "file", "s3"])
 def url(request, tmp_path):
+    if request.param == "memory":
+        return MemoryStore.url
     if request.param == "file":
         return (tmp_path / "sto re").as_uri()
     request.getfixturevalue("s3")
@@ -50,7 +53,7 @@ def url(request, tmp_path):
 
 @pytest.fixture
 def store(url):
-    with open_store(url) as store:
+    with MemoryStore() if url == MemoryStore.url else open_store(url) as store:
         yield store
 
 
@@ -148,6 +151,7 @@ def test_prefixes_are_checked(store, prefix):
             store.delete_prefix(prefix)
 
 
+@pytest.mark.parametrize("url", ["file", "s3"], indirect=True)
 def test_stores_of_one_place_see_only_their_own_root(store, url):
     with open_store(f"{url}/inner") as inner, open_store(store.url) as same:
         store.put("a", b"outer")
@@ -218,6 +222,7 @@ def test_many_threads_write_and_delete(store):
         ("", "begins with neither file:// nor s3://"),
         ("/tmp/x", "begins with neither"),
         ("gs://bucket/x", "begins with neither"),
+        ("memory://", "begins with neither"),  # another process cannot reach it
         ("file://host/x", "write file:///absolute/folder"),
         ("file:relative", "write file:///absolute/folder"),
         ("file:///x?y", "a place and a path only"),

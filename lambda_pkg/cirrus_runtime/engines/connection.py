@@ -41,21 +41,34 @@ class HeldConnection:
             Or a subclass by the first word of the reply; if the connection was lost, the cause is
             redis-py's exception, and whether the command was executed is unknown.
         """
+        return self.call_all(packed, 1)[0]
+
+    def call_all(self, packed, count):
+        """Send packed commands and return their ``count`` replies; raises as :meth:`call`.
+
+        If one is refused, the first refusal is raised when all replies have been read.
+        """
         connection = self._connection
+        replies, refused = [], None
         with self._lock:
             try:
                 connection.send_packed_command([packed], False)
-                return connection.read_response(disable_decoding=True)
-            except redis.OutOfMemoryError as error:  # redis-py has cut the word off
-                raise refusal(f"OOM {error}") from error
-            except redis.ResponseError as error:
-                raise refusal(str(error)) from error
+                for _ in range(count):
+                    try:
+                        replies.append(connection.read_response(disable_decoding=True))
+                    except redis.ResponseError as error:
+                        refused = refused or error
             except (redis.RedisError, OSError) as error:
                 connection.disconnect()
                 raise ServerError(f"the parameter server cannot be reached: {error}") from error
             except BaseException:  # a reply may be under way that no one will read
                 connection.disconnect()
                 raise
+        if refused is None:
+            return replies
+        # redis-py has cut the word off a refusal for want of memory.
+        word = "OOM " if isinstance(refused, redis.OutOfMemoryError) else ""
+        raise refusal(f"{word}{refused}") from refused
 
     def close(self):
         """Close the connection; the next command opens it again."""
