@@ -22,14 +22,15 @@ import numpy as np
 
 from .errors import BlockError
 
-VERSION = 1
+VERSION = 2
 _FORMAT = "cirrus.block"
-_ARRAYS = {  # name -> dtype in the header, dtype in numpy; in the order of the file
-    "indptr": ("U32", np.dtype("<u4")),
-    "indices": ("U32", np.dtype("<u4")),
-    "data": ("F32", np.dtype("<f4")),
-    "labels": ("F32", np.dtype("<f4")),
-    "weights": ("F32", np.dtype("<f4")),
+_DTYPES = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_ARRAYS = {  # name -> dtypes in the header that it may have; in the order of the file
+    "indptr": ("U32",),
+    "indices": ("U32",),
+    "data": ("F32", "F64"),
+    "labels": ("F32",),
+    "weights": ("F32", "F64"),
 }
 # Our headers take 500 bytes. The bound keeps a damaged length from costing memory.
 _LONGEST_HEADER = 4096
@@ -45,11 +46,11 @@ class Block:
         Row i has the entries ``indptr[i]:indptr[i + 1]``.
     indices : uint32 array of shape (n_entries,)
         Column of each entry, below ``n_features``.
-    data : float32 array of shape (n_entries,) or None
+    data : float32 or float64 array of shape (n_entries,) or None
         Value of each entry; None: every value is 1.
     labels : float32 array of shape (n_rows,) or None
         Class index of each row (0, 1, ...); float32 because the kernels compute with it.
-    weights : float32 array of shape (n_rows,) or None
+    weights : float32 or float64 array of shape (n_rows,) or None
         Weight of each row; None: every weight is 1.
     n_features : int
         Number of columns of the whole data, from 1 to 2**32 - 1.
@@ -109,7 +110,7 @@ def encode_block(block):
     for name, array in block._arrays().items():
         start, end = end, end + array.nbytes
         header[name] = {
-            "dtype": _ARRAYS[name][0],
+            "dtype": _code(array),
             "shape": list(array.shape),
             "data_offsets": [start, end],
         }
@@ -146,8 +147,7 @@ def decode_block(buffer, name):
     n_features = _read_metadata(header.pop("__metadata__", None), name)
     places = [_read_entry(key, entry, name) for key, entry in header.items()]
     arrays, end = dict.fromkeys(_ARRAYS), start
-    for begin, count, key in sorted(places):
-        dtype = _ARRAYS[key][1]
+    for begin, count, key, dtype in sorted(places, key=lambda place: place[0]):
         if start + begin != end:
             raise BlockError(f"{name}: {key} is not where the array before it ends")
         end += count * dtype.itemsize
@@ -199,18 +199,24 @@ def _read_metadata(metadata, name):
 
 
 def _read_entry(key, entry, name):
-    """Where an array begins behind the header, its number of values, and its name."""
+    """Where an array begins behind the header, its number of values, its name and its dtype."""
     if key not in _ARRAYS:
         raise BlockError(f"{name}: unknown array {key[:40]!r}")
-    code, dtype = _ARRAYS[key]
-    if not isinstance(entry, dict) or entry.get("dtype") != code:
-        raise BlockError(f"{name}: {key} is not of dtype {code}")
+    codes = _ARRAYS[key]
+    if not isinstance(entry, dict) or entry.get("dtype") not in codes:
+        raise BlockError(f"{name}: {key} is not of dtype {' or '.join(codes)}")
+    dtype = _DTYPES[entry["dtype"]]
     shape, offsets = entry.get("shape"), entry.get("data_offsets")
     if not (_are_counts(shape, 1) and _are_counts(offsets, 2)):
         raise BlockError(f"{name}: the shape or the place of {key} is damaged")
     if offsets[1] - offsets[0] != shape[0] * dtype.itemsize:
         raise BlockError(f"{name}: the place of {key} does not fit its shape")
-    return offsets[0], shape[0], key
+    return offsets[0], shape[0], key, dtype
+
+
+def _code(array):
+    """The header's word for the dtype of an array, None if it has none."""
+    return next((code for code, dtype in _DTYPES.items() if array.dtype == dtype), None)
 
 
 def _are_counts(values, length):
@@ -227,10 +233,11 @@ def _check(block, name):
     if not 1 <= block.n_features < 2**32:
         raise BlockError(f"{name}: n_features is {block.n_features}")
     for key, array in block._arrays().items():
-        if array.dtype != _ARRAYS[key][1] or array.ndim != 1:
+        if _code(array) not in _ARRAYS[key] or array.ndim != 1:
+            allowed = " or ".join(_DTYPES[code].name for code in _ARRAYS[key])
             raise BlockError(
                 f"{name}: {key} has shape {array.shape} and dtype {array.dtype}, "
-                f"not (n,) and {_ARRAYS[key][1].name}"
+                f"not (n,) and {allowed}"
             )
     indptr, n_entries = block.indptr, block.indices.shape[0]
     if indptr.shape[0] < 1 or indptr[0] != 0 or indptr[-1] != n_entries:

@@ -16,7 +16,7 @@ from .errors import RunEnded, ServerError
 from .protocol import Lease, Report, decode, encode
 
 _GROUP = b"workers"
-_FIELD = b"r"
+_FIELD, _BODY = b"r", b"b"
 _MANY = b"1000"
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
@@ -58,9 +58,13 @@ class RedisBoard(Board):
         reply = self._waiting.call(pack(*command, b"STREAMS", self._reports, self._last))
         if not reply and not self._call(b"EXISTS", self._reports):
             raise RunEnded("the run has ended")  # XREAD waits for streams that are yet to come
-        reports = []
+        reports, heavy = [], []
         for self._last, fields in _entries(reply):
-            reports.append(decode(Report, fields[1]))
+            reports.append(decode(Report, *fields[1::2]))
+            if reports[-1].body:
+                heavy.append(self._last)
+        if heavy:  # nobody else reads them, and they may be large
+            self._call(b"XDEL", self._reports, *heavy)
         return reports
 
     def reclaim(self, worker, generation):
@@ -144,7 +148,10 @@ class _ended:  # noqa: N801 (reads as a function where it is used)
 
 def _post(stream, record):
     """Pack the adding of a record to a stream: one taken down must not come to life again."""
-    return pack(b"XADD", stream, b"NOMKSTREAM", b"*", _FIELD, encode(record))
+    fields = [_FIELD, encode(record)]
+    if getattr(record, "body", b""):
+        fields += (_BODY, record.body)
+    return pack(b"XADD", stream, b"NOMKSTREAM", b"*", *fields)
 
 
 def _check(replies):

@@ -25,6 +25,11 @@ class RunKeys:
         return f"cirrus:{{{self.run_id}}}:model"
 
     @property
+    def vector(self):
+        """The parameters at which a full batch is evaluated: float64 values in a plain string."""
+        return f"cirrus:{{{self.run_id}}}:vector"
+
+    @property
     def leases(self):
         """Stream of leases: blocks that wait for a worker or are with one."""
         return f"cirrus:{{{self.run_id}}}:leases"

@@ -84,6 +84,33 @@ class LogisticKernel:
         if block.n_features != self.n_features:
             raise BlockError(f"{name} has {block.n_features} columns, the model {self.n_features}")
 
+    def check_narrow(self, block, name):
+        """Refuse a block that is not for this model, or not of float32 values.
+
+        Raises
+        ------
+        BlockError
+        """
+        self.check_labels(block, name)
+        if any(a is not None and a.dtype != np.float32 for a in (block.data, block.weights)):
+            raise BlockError(f"{name} has float64 values, which only a full batch computes with")
+
+    def number(self, block):
+        """Number the columns of a whole block.
+
+        Returns
+        -------
+        ids : uint32 array of shape (n_ids,)
+            As of :meth:`localize`.
+        local : uint32 array of shape (n_entries,)
+            For each entry the place of its column in ids.
+        """
+        self.open(block, np.arange(block.n_rows, dtype=np.uint32), block.n_rows)
+        ids = self.localize(0, block.n_rows).copy()
+        local = self._kept[2]
+        self._kept = None
+        return ids, local
+
     def open(self, block, order, batch_rows):
         """Begin a pass over rows of a block.
 

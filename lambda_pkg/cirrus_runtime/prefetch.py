@@ -22,15 +22,16 @@ class BlockCache:
     Parameters
     ----------
     store : Store
-    check : callable
-        Called with (block, name) when a block was read; raises BlockError to refuse it.
+    accept : callable
+        Called with (block, name) when a block was read; raises BlockError to refuse it. Returns
+        what is to be kept in its place (it has ``nbytes``), or None to keep the block.
     nbytes : int
         Bound on the bytes of the blocks kept.
     """
 
-    def __init__(self, store, check, nbytes):
+    def __init__(self, store, accept, nbytes):
         self._store = store
-        self._check = check
+        self._accept = accept
         self._bound = nbytes
         self._nbytes = 0
         self._blocks = OrderedDict()
@@ -42,7 +43,7 @@ class BlockCache:
             self._blocks.move_to_end(name)
             return block
         block = decode_block(self._store.get(name), name)
-        self._check(block, name)
+        block = self._accept(block, name) or block
         if block.nbytes <= self._bound:
             self._blocks[name] = block
             self._nbytes += block.nbytes

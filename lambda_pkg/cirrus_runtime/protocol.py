@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from .errors import CirrusError
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class TrainJob:
         Most memory that blocks may take in the worker, besides the one or two in use.
     lease_seconds : float
         Age at which a lease that is not renewed may be taken over by another worker.
+    full_batch : bool
+        Whether the run evaluates whole blocks in float64 (leases of kind ``"gradient"``).
     deadline : float or None
         Time (Unix seconds) by which the worker must have stopped by itself.
     """
@@ -61,6 +63,7 @@ class TrainJob:
     prefetch: bool = True
     buffer_bytes: int = 256 << 20
     lease_seconds: float = 30.0
+    full_batch: bool = False
     deadline: float | None = None
 
     def to_json(self):
@@ -94,8 +97,9 @@ class Lease:
     ----------
     number : int
         Of the lease in its run; unique, so that a block done twice is counted once.
-    kind : {"train", "loss"}
-        Train on the block, or only sum the loss of the model over it.
+    kind : {"train", "loss", "gradient"}
+        Train on the block, only sum the loss of the model over it, or sum loss and gradient at
+        the published vector.
     epoch : int
     block : int
         Number of the block in its part.
@@ -118,6 +122,8 @@ class Lease:
 class Report:
     """What a worker did with one lease; ``error`` says what it could not do.
 
+    All but ``body`` is JSON; the body goes beside it as it is.
+
     Attributes
     ----------
     number : int
@@ -137,6 +143,8 @@ class Report:
     compute, server, wait : float
         Seconds in the kernels, in round trips, and without a block to work on.
     error : str
+    body : buffer
+        Of a lease of kind ``"gradient"``: see ``full_batch.py``.
     """
 
     number: int
@@ -153,13 +161,18 @@ class Report:
     server: float = 0.0
     wait: float = 0.0
     error: str = ""
+    body: bytes = b""
 
 
 def encode(record):
-    """Return a Lease or a Report as bytes."""
-    return json.dumps(list(vars(record).values())).encode()
+    """Return a Lease or a Report, without its body, as bytes."""
+    values = [value for name, value in vars(record).items() if name != "body"]
+    return json.dumps(values).encode()
 
 
-def decode(kind, data):
-    """Return the Lease or the Report (``kind`` is the class) that :func:`encode` made into data."""
-    return kind(*json.loads(data))
+def decode(kind, data, *body):
+    """Return the Lease or the Report (``kind`` is the class) that :func:`encode` made into data.
+
+    A Report's body, if it has one, is the last argument.
+    """
+    return kind(*json.loads(data), *body)

@@ -14,6 +14,7 @@ import numpy as np
 from .board_redis import RedisBoard
 from .engines import InlineEngine, PushTag, open_engine
 from .errors import RunEnded, StaleWorkerError, StoreError
+from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
 from .prefetch import BlockCache, LeaseSource
@@ -108,8 +109,13 @@ class _Worker:
     def __init__(self, job, board, store, server):
         self.job = job
         self.server = server
-        self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
-        cache = BlockCache(store, self.kernel.check_labels, job.buffer_bytes)
+        if job.full_batch:
+            self.full_batch = FullBatch(job, server.engine)
+            accept = self.full_batch.kernel.accept
+        else:
+            self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
+            accept = self.kernel.check_narrow
+        cache = BlockCache(store, accept, job.buffer_bytes)
         self.source = LeaseSource(board, cache, job.prefetch)
         self.sequence = 0
         self.renewed = time.perf_counter()
@@ -148,6 +154,8 @@ class _Worker:
                 totals = {"error": f"{type(block).__name__}: {block}"}
             elif lease.kind == "train":
                 totals = self._train(lease, block)
+            elif lease.kind == "gradient":
+                totals = self.full_batch.perform(lease, block)
             else:
                 totals = self._sum_loss(block)
             if totals is None:

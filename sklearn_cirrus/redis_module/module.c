@@ -20,6 +20,7 @@
  * a replayed AOF arrives at the same bits.
  */
 #include "model_type.h"
+#include "vector.h"
 
 #include <float.h>
 #include <stdarg.h>
@@ -572,7 +573,8 @@ int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) 
                     {"CIRRUS.DUMP", dump_command, "readonly"},
                     {"CIRRUS.LOAD", load_command, "write deny-oom"},
                     {"CIRRUS.TAG", tag_command, "write deny-oom fast"},
-                    {"CIRRUS.INFO", info_command, "readonly fast"}};
+                    {"CIRRUS.INFO", info_command, "readonly fast"},
+                    {"CIRRUS.GATHER", cirrus_gather_command, "readonly"}};
     (void)argv, (void)argc;
     if (bind_api(ctx) != REDISMODULE_OK || RedisModule_IsModuleNameBusy("cirrus"))
         return REDISMODULE_ERR;

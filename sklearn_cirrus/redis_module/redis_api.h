@@ -18,6 +18,7 @@
 #define REDISMODULE_READ (1 << 0)
 #define REDISMODULE_WRITE (1 << 1)
 #define REDISMODULE_KEYTYPE_EMPTY 0
+#define REDISMODULE_KEYTYPE_STRING 1
 #define REDISMODULE_OPTIONS_HANDLE_IO_ERRORS (1 << 0)
 #define REDISMODULE_TYPE_METHOD_VERSION 3 /* of Redis 6.2: up to defrag */
 
@@ -73,6 +74,7 @@ typedef struct {
     X(RedisModuleKey *, OpenKey, (RedisModuleCtx *, RedisModuleString *, int mode))                \
     X(void, CloseKey, (RedisModuleKey *))                                                          \
     X(int, KeyType, (RedisModuleKey *))                                                            \
+    X(char *, StringDMA, (RedisModuleKey *, size_t *length, int mode))                             \
     X(RedisModuleType *, ModuleTypeGetType, (RedisModuleKey *))                                    \
     X(void *, ModuleTypeGetValue, (RedisModuleKey *))                                              \
     X(int, ModuleTypeSetValue, (RedisModuleKey *, RedisModuleType *, void *))                      \

@@ -137,7 +137,7 @@ def test_arrays_that_are_not_contiguous_are_encoded(block):
         ({"labels": np.array([0, 1, np.inf, 0], np.float32)}, "not a class index"),
         ({"labels": np.array([0, 1, -1, 0], np.float32)}, "not a class index"),
         ({"labels": np.array([0, 1, 0.5, 0], np.float32)}, "not a class index"),
-        ({"data": np.zeros(6)}, "data has shape .* float64, not .* float32"),
+        ({"data": np.zeros(6, np.float16)}, "data has shape .* float16, not .* float32 or float64"),
         ({"indices": np.zeros((6, 1), np.uint32)}, "indices has shape"),
     ],
 )

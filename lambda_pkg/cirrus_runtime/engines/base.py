@@ -7,6 +7,8 @@ with the same first word of the message; see sklearn_cirrus/redis_module/module.
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import numpy as np
+
 from ..errors import RunEnded, ServerError, StaleWorkerError
 
 _TAG_LIMITS = {"worker": 65535, "generation": 2**32 - 1, "sequence": 2**53}
@@ -44,11 +46,11 @@ def check_tag(tag):
 
 
 class Engine(ABC):
-    """Keeps models by key. Methods may be called from any thread.
+    """Keeps models, and vectors of float64, by key. Methods may be called from any thread.
 
     Arrays come in C-contiguous, little-endian and one-dimensional: ids uint32, values float32.
-    Arrays that are returned may be read-only. Every method raises :class:`RunEnded` if there is no
-    model at the key, and :class:`ServerError` if it is refused or the server cannot be reached.
+    Arrays that are returned may be read-only. Every method raises :class:`RunEnded` if there is
+    nothing at the key, and :class:`ServerError` if it is refused or the server cannot be reached.
     """
 
     name: str
@@ -85,8 +87,26 @@ class Engine(ABC):
         """Return the fields of the model's ModelSpec, and steps, rate, memory (bytes)."""
 
     @abstractmethod
+    def publish(self, key, values):
+        """Keep a vector (float64) at the key, in place of one that is there."""
+
+    @abstractmethod
+    def read(self, key):
+        """Return the vector at the key."""
+
+    def gather(self, key, ids, width):
+        """Return some rows of the vector at the key, read as a table of ``width`` columns."""
+        vector = self.read(key)
+        if vector.size % width:
+            raise refusal("BADLENGTH the vector is not of whole rows")
+        table = vector.reshape(-1, width)
+        if ids.size and ids.max() >= len(table):
+            raise refusal("BADID an id is not below the number of rows")
+        return np.take(table, ids, axis=0).reshape(-1)
+
+    @abstractmethod
     def drop(self, key):
-        """Delete the model; no error if there is none."""
+        """Delete the model or the vector; no error if there is none."""
 
     def close(self):  # noqa: B027 (most engines hold nothing to let go of)
         """Let go of connections; the engine may still be used and then opens them again."""

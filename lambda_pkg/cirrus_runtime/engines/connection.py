@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import redis
 
 from ..errors import ServerError
@@ -14,6 +15,14 @@ def pack(*arguments):
     for argument in arguments:
         parts += (b"$%d\r\n" % memoryview(argument).nbytes, argument, b"\r\n")
     return b"".join(parts)
+
+
+def read_vector(held, key):
+    """Return the float64 values in a plain string key."""
+    reply = held.call(pack(b"GET", key.encode()))
+    if reply is None:
+        raise refusal("NOMODEL there is no vector at this key")
+    return np.frombuffer(reply, np.float64)
 
 
 class HeldConnection:

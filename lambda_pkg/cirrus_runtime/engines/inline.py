@@ -15,6 +15,7 @@ class InlineEngine(Engine):
 
     def __init__(self):
         self._entries = {}
+        self._vectors = {}
         self._lock = threading.Lock()
 
     def create(self, key, spec, steps, rate):
@@ -57,9 +58,21 @@ class InlineEngine(Engine):
             spec = {name: getattr(model.spec, name) for name in model.spec.__dataclass_fields__}
             return spec | {"steps": model.steps, "rate": model.rate, "memory": model.nbytes}
 
+    def publish(self, key, values):
+        vector = values.copy()
+        vector.flags.writeable = False
+        self._vectors[key] = vector
+
+    def read(self, key):
+        try:
+            return self._vectors[key]
+        except KeyError:
+            raise refusal("NOMODEL there is no vector at this key") from None
+
     def drop(self, key):
         with self._lock:
             self._entries.pop(key, None)
+            self._vectors.pop(key, None)
 
     def _entry(self, key):
         """Return what is kept for a model."""

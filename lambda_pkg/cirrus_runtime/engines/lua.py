@@ -9,7 +9,7 @@ import redis
 from ..errors import ServerError
 from ..model_spec import SCALE_SLOT
 from .base import Engine, check_tag
-from .connection import HeldConnection, pack
+from .connection import HeldConnection, pack, read_vector
 
 _SCRIPT = b"\n".join(
     Path(__file__).with_name(name).read_bytes() for name in ("model.lua", "commands.lua")
@@ -79,6 +79,12 @@ class LuaEngine(Engine):
         info |= {name: float(info[name]) for name in (*_NUMBERS, "rate")}
         info |= {"optimizer": info["optimizer"].decode(), "scaled": info["scaled"] == b"1"}
         return info | {"steps": int(steps), "memory": int(memory)}
+
+    def publish(self, key, values):
+        self._held.call(pack(b"SET", key.encode(), values))
+
+    def read(self, key):
+        return read_vector(self._held, key)
 
     def drop(self, key):
         self._held.call(pack(b"UNLINK", *_keys(key)))

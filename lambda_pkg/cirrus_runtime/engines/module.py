@@ -3,7 +3,7 @@
 import numpy as np
 
 from .base import Engine
-from .connection import HeldConnection, pack
+from .connection import HeldConnection, pack, read_vector
 
 _ARGUMENT = b"$%d\r\n%b\r\n"
 _PUSH = b"*%d\r\n$11\r\nCIRRUS.PUSH\r\n" + 4 * _ARGUMENT + b"%b"
@@ -69,6 +69,16 @@ class ModuleEngine(Engine):
         info |= {name: float(info[name]) for name in _FLOATS}
         info |= {"optimizer": info["optimizer"].decode(), "scaled": bool(info["scaled"])}
         return info
+
+    def publish(self, key, values):
+        self._held.call(pack(b"SET", key.encode(), values))
+
+    def read(self, key):
+        return read_vector(self._held, key)
+
+    def gather(self, key, ids, width):
+        reply = self._held.call(pack(b"CIRRUS.GATHER", key.encode(), _number(width), ids))
+        return np.frombuffer(reply, np.float64)
 
     def drop(self, key):
         self._held.call(pack(b"UNLINK", key.encode()))
