@@ -60,6 +60,7 @@ class LogisticOutcome:
     history: list
     converged: bool
     state: LogisticState
+    n_iter: int
 
 
 class LogisticFit:
@@ -122,7 +123,12 @@ class LogisticFit:
             rates = replace(rates, rate=float(params.learning_rate))
         job = self._job(batch_size)
         schedule = self._schedule(rates)
-        with open_run(self, job, self._spec(columns, rates, seen), len(train_rows)) as run:
+        spec = self._spec(columns, rates, seen)
+
+        def make(job, *rest):
+            return Run(job, spec, *rest)
+
+        with open_run(self, job, make, len(train_rows)) as run:
             run.create(self._slots(start, columns), start.clock if goes_on else None)
             outcome = run.train(
                 self._part(train_rows, columns),
@@ -134,7 +140,10 @@ class LogisticFit:
             *(outcome.slots, params.solver, params.fit_intercept),
             *(columns, rates, outcome.clock, seen),
         )
-        return LogisticOutcome(coef, intercept, outcome.history, schedule.converged, state)
+        return LogisticOutcome(
+            *(coef, intercept, outcome.history, schedule.converged),
+            *(state, len(outcome.history)),
+        )
 
     def _split(self):
         """Return the rows to train on, in random order, and those held out."""
@@ -238,9 +247,12 @@ class LogisticFit:
 
 
 class open_run:  # noqa: N801 (reads as a function where it is used)
-    """A Run with its place and its progress bar; leaving it closes both."""
+    """A Run with its place and its progress bar; leaving it closes both.
 
-    def __init__(self, fit, job, spec, n_rows):
+    ``make(job, place, n_workers, progress)`` makes the Run.
+    """
+
+    def __init__(self, fit, job, make, n_rows):
         params, config = fit.params, fit.config
         if config.backend == "inline" and (config.n_workers or 1) > 1:
             raise ValueError(
@@ -254,7 +266,7 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
-        self._run = Run(job, spec, place, fit.n_workers, self._progress)
+        self._run = make(job, place, fit.n_workers, self._progress)
 
     def __enter__(self):
         self._progress.__enter__()

@@ -8,9 +8,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._lbfgs_fit import LbfgsFit
 from ._logistic_fit import LogisticFit, LogisticState
 from ._parameters import check_choice, check_flag, check_integer, check_real, check_seed
 from ._validation import check_weights
@@ -18,7 +20,24 @@ from .config import get_config
 
 __all__ = ["CirrusLogisticRegression"]
 
-SOLVERS = ("sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl")
+SOLVERS = ("sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl")  # by minibatches
+_ONLY_MINIBATCHES = {  # what has no meaning for lbfgs, and its default
+    "learning_rate": "auto",
+    "batch_size": "auto",
+    "early_stopping": False,
+    "validation_fraction": 0.1,
+    "n_iter_no_change": 5,
+}
+
+
+def _learns_by_minibatches(estimator):
+    """Say why a solver has no partial_fit."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is not available with solver='lbfgs', which uses all rows at once: "
+            f"choose one of {', '.join(SOLVERS)}"
+        )
+    return True
 
 
 class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
@@ -43,9 +62,14 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Share of the L1 penalty, from 0 (L2 alone) to 1 (L1 alone).
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
-    solver : {"sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl"}, default="adagrad"
+    solver : {"sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl", "lbfgs"}, \
+            default="adagrad"
         Update rule of the parameter server. ``"ftrl"`` gives the sparsest models with an L1
-        penalty. ``"lbfgs"`` is refused in this version.
+        penalty. ``"lbfgs"`` uses all rows in every step, in float64: it comes to the optimum of
+        :class:`sklearn.linear_model.LogisticRegression`, and to the same bits with any number of
+        workers. It takes no L1 penalty and has no ``partial_fit``, and refuses
+        ``learning_rate``, ``batch_size``, ``early_stopping``, ``validation_fraction`` and
+        ``n_iter_no_change``.
     learning_rate : "auto" or float, default="auto"
         ``"auto"`` is chosen from the curvature of the data and adapts while training goes on.
         A float is in the units of centred and scaled columns.
@@ -53,10 +77,11 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Rows of a minibatch. ``"auto"``: so that an epoch has about 112 minibatches, but from 4
         to 1000 rows.
     max_iter : int, default=100
-        Most passes over the data (epochs).
+        Most passes over the data (epochs); most iterations of lbfgs.
     tol : float or None, default=1e-4
         Training winds up when the objective (or, with ``early_stopping``, the held-out loss)
         has not improved by this much, relatively, for a while; None: after ``max_iter`` epochs.
+        lbfgs ends when no component of the gradient, per unit of row weight, is larger.
     early_stopping : bool, default=False
         Whether to hold out rows, to stop by their loss, and to keep the weights of the best
         epoch.
@@ -67,7 +92,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether ``fit`` starts from the weights of the fit before.
     random_state : int, RandomState instance or None, default=None
-        Decides the order of rows and which are held out.
+        Decides the order of rows and which are held out; lbfgs leaves nothing to chance.
     n_workers : int or None, default=None
         None: as configured, see :func:`sklearn_cirrus.config_context`. A fit never uses more
         workers than its data has blocks.
@@ -85,13 +110,15 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only if X has string column names.
     n_iter_ : int
-        Epochs run.
+        Epochs run; iterations of lbfgs.
     history_ : list of dict
         For each epoch: ``epoch``, ``train_loss`` (mean over the epoch, while it learnt),
         ``objective`` (with the penalty, per unit of row weight), ``valid_loss`` (with
         ``early_stopping``), ``learning_rate``, ``rows``, ``updates``, ``workers``, ``seconds``
         (since the start of the fit), ``compute_seconds``, ``server_seconds``,
-        ``wait_seconds`` (sums over the workers), ``server_bytes``.
+        ``wait_seconds`` (sums over the workers), ``server_bytes``. For each iteration of
+        lbfgs: all of these but the learning rate and the updates, and ``gradient`` (its largest
+        component) and ``evaluations``.
     cost_ : float
         US dollars that the fit has cost; 0.0 on this machine.
 
@@ -190,17 +217,23 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
                 "This solver needs samples of at least 2 classes in the data, but the data "
                 f"contains only one class: {classes[0]!r}"
             )
-        start = None
-        if self.warm_start and hasattr(self, "coef_"):
-            start = self._warm_weights(X, classes)
+        goes_on = self.warm_start and hasattr(self, "coef_")
+        if goes_on:
+            self._check_warm_start(X, classes)
         weights = self._row_weights(X, y, classes, labels, sample_weight)
-        fit = LogisticFit(self, config, X, labels, weights, len(classes))
-        outcome = fit.run(start)
+        if self.solver == "lbfgs":
+            fit = LbfgsFit(self, config, X, labels, weights, len(classes))
+            outcome = fit.run((self.coef_, self.intercept_) if goes_on else None)
+        else:
+            fit = LogisticFit(self, config, X, labels, weights, len(classes))
+            start = LogisticState.of_weights(self.coef_, self.intercept_) if goes_on else None
+            outcome = fit.run(start)
         self.classes_ = classes
         self._take(outcome)
         self._warn_of_nonconvergence(outcome, len(classes))
         return self
 
+    @available_if(_learns_by_minibatches)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on these rows, going on from where the last call stopped.
 
@@ -330,11 +363,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         check_real("C", self.C, 0, np.inf, also=(np.inf,), closed=False)
         check_real("l1_ratio", self.l1_ratio, 0, 1)
         check_flag("fit_intercept", self.fit_intercept)
-        if self.solver == "lbfgs":
-            raise ValueError(
-                f"solver='lbfgs' is not in this version; choose one of {', '.join(SOLVERS)}"
-            )
-        check_choice("solver", self.solver, SOLVERS)
+        check_choice("solver", self.solver, (*SOLVERS, "lbfgs"))
         check_real("learning_rate", self.learning_rate, 0, 1e9, also=("auto",), closed=False)
         check_integer("batch_size", self.batch_size, 1, also=("auto",))
         check_integer("max_iter", self.max_iter, 1)
@@ -346,8 +375,24 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         check_integer("n_workers", self.n_workers, 1, also=(None,))
         check_seed("random_state", self.random_state)
         check_integer("verbose", self.verbose, 0, also=(True, False))
+        if self.solver == "lbfgs":
+            self._check_parameters_of_lbfgs()
         n_workers = None if self.n_workers is None else int(self.n_workers)
         return get_config(backend=self.backend, n_workers=n_workers)
+
+    def _check_parameters_of_lbfgs(self):
+        """Refuse what has no meaning for a full batch."""
+        if self.l1_ratio != 0:
+            raise ValueError(
+                "Solver lbfgs supports only 'l2' or None penalties, got "
+                f"l1_ratio={self.l1_ratio}: use l1_ratio=0, or solver='ftrl'"
+            )
+        for name, default in _ONLY_MINIBATCHES.items():
+            if getattr(self, name) != default:
+                raise ValueError(
+                    f"{name} has no meaning for solver='lbfgs', which uses all rows at once: "
+                    f"leave it at {default!r}, not {getattr(self, name)!r}"
+                )
 
     def _validate(self, X, y="no_validation", *, reset):
         """Validate X, and y if given, as scikit-learn does."""
@@ -368,14 +413,13 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         )
         return of_class[labels] * (1.0 if weights is None else weights)
 
-    def _warm_weights(self, X, classes):
-        """Return the weights of the fit before, if they fit these data."""
+    def _check_warm_start(self, X, classes):
+        """Refuse data that the weights of the fit before do not fit."""
         if not np.array_equal(classes, self.classes_) or self.coef_.shape[1] != X.shape[1]:
             raise ValueError(
                 "warm_start=True needs the classes and the number of features of the fit before: "
                 f"{self.classes_!r} and {self.coef_.shape[1]}, not {classes!r} and {X.shape[1]}"
             )
-        return LogisticState.of_weights(self.coef_, self.intercept_)
 
     def _state_to_go_on_from(self):
         """Return the solver's state, or the weights alone after a fit with another solver."""
@@ -388,7 +432,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         """Set the fitted attributes."""
         self.coef_, self.intercept_ = outcome.coef, outcome.intercept
         self.history_ = outcome.history
-        self.n_iter_ = len(outcome.history)
+        self.n_iter_ = outcome.n_iter
         self.cost_ = 0.0
         self._state = outcome.state
 

@@ -1,0 +1,204 @@
+"""L-BFGS on loss and gradient that workers sum, in variables that suit it.
+
+The objective is scikit-learn's, per unit of row weight:
+
+    (sum_i s_i loss_i) / S + strength / 2 * |w|^2        with S = sum_i s_i, strength = 1 / (C S)
+
+L-BFGS needs few iterations where the curvature is about the same in every direction. So it works
+on ``u = scale * w`` and on the intercept of the centred columns, ``b + center @ w``. The scale is
+the root of the curvature along a weight, up to a constant: the column's weighted variance, plus
+the penalty's share. The data stay as they are, sparse or not: only parameters and gradients are
+carried over, and every figure that is reported is one of the user's columns.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+_LINE_SEARCH = 50  # evaluations of an iteration at most, as in scikit-learn
+_FTOL = 64 * np.finfo(float).eps  # as in scikit-learn: the objective cannot be told apart
+
+
+class Variables:
+    """The change of variables. Tables have the shape (n_features + intercept, width).
+
+    Parameters
+    ----------
+    moments : Moments
+    strength : float
+    share : float
+        Curvature of the loss by a margin: p (1 - p) at the start.
+    intercept : bool
+
+    Attributes
+    ----------
+    n_features : int
+    """
+
+    def __init__(self, moments, strength, share, intercept):
+        curvature = moments.variance + strength / share
+        curvature[curvature == 0] = 1.0
+        self.n_features = curvature.size
+        self._scale = np.sqrt(curvature)[:, None]
+        self._center = moments.center
+        self._intercept = intercept
+
+    def inner(self, table):
+        """Return the variables that stand for a table of weights."""
+        inner = table.copy()
+        if self._intercept:
+            inner[-1] += self._center @ table[:-1]
+        inner[: self.n_features] *= self._scale
+        return inner
+
+    def outer(self, inner):
+        """Return the table of weights that variables stand for."""
+        table = inner.copy()
+        table[: self.n_features] /= self._scale
+        if self._intercept:
+            table[-1] -= self._center @ table[:-1]
+        return table
+
+    def gradient(self, gradient):
+        """Return the gradient by the variables, of one by the weights."""
+        inner = gradient.copy()
+        if self._intercept:
+            inner[:-1] -= np.outer(self._center, gradient[-1])
+        inner[: self.n_features] /= self._scale
+        return inner
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where the iterations have ended: weights, how many there were, and whether they arrived."""
+
+    table: np.ndarray
+    n_iter: int
+    converged: bool
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One evaluation. Largest components of the gradient: by the weights, by the variables."""
+
+    x: np.ndarray
+    objective: float
+    loss: float
+    gradient: np.ndarray
+    largest: float
+    costs: dict
+
+
+class Minimizer:
+    """L-BFGS over one run.
+
+    Parameters
+    ----------
+    run : FullBatchRun
+    variables : Variables
+    total : float
+        Sum of the row weights.
+    strength : float
+        Of the penalty, per unit of row weight.
+    tol : float or None
+        No component of the gradient is larger at the end; None: as far as the objective falls.
+    """
+
+    def __init__(self, run, variables, total, strength, tol):
+        self._run = run
+        self._variables = variables
+        self._total = total
+        self._strength = strength
+        self._tol = -1.0 if tol is None else tol
+        self._last = None
+        self._fresh = []  # evaluations since the last entry of the history
+        self._n_iter = 0
+
+    def minimize(self, start, max_iter):
+        """Iterate.
+
+        Parameters
+        ----------
+        start : float64 array of shape (rows, width)
+        max_iter : int
+
+        Returns
+        -------
+        Minimum
+        """
+        self._shape = start.shape
+        x = self._variables.inner(start).ravel()
+        if self._evaluate(x).largest <= self._tol:
+            self._record(self._last)
+            return Minimum(start, 0, True)
+        result = optimize.minimize(
+            *(self._function, x),
+            jac=True,
+            method="L-BFGS-B",
+            callback=self._iteration,
+            options={
+                "maxiter": max_iter,
+                "maxfun": (max_iter + 1) * (_LINE_SEARCH + 1),
+                "maxls": _LINE_SEARCH,
+                "ftol": _FTOL,
+                "gtol": 0.0,
+            },
+        )
+        if self._n_iter == 0:  # rounding hides what the first step would gain
+            self._record(self._evaluate(result.x))
+        arrived = result.success or self._evaluate(result.x).largest <= self._tol
+        table = self._variables.outer(result.x.reshape(self._shape))
+        return Minimum(table, self._n_iter, arrived)
+
+    def _function(self, x):
+        """Return objective and gradient, for scipy."""
+        point = self._evaluate(x)
+        return point.objective, point.gradient
+
+    def _evaluate(self, x):
+        """Return the point x; what was asked last is not computed again."""
+        if self._last is not None and np.array_equal(self._last.x, x):
+            return self._last
+        table = self._variables.outer(x.reshape(self._shape))
+        evaluation = self._run.evaluate(table)
+        weights = table[: self._variables.n_features]
+        loss = evaluation.loss / self._total
+        gradient = evaluation.gradient / self._total
+        gradient[: self._variables.n_features] += self._strength * weights
+        inner = self._variables.gradient(gradient)
+        self._last = _Point(
+            x=x.copy(),
+            objective=loss + self._strength / 2 * float((weights**2).sum()),
+            loss=loss,
+            gradient=inner.ravel(),
+            largest=float(max(np.abs(gradient).max(), np.abs(inner).max())),
+            costs=evaluation.costs,
+        )
+        self._fresh.append(evaluation.costs)
+        return self._last
+
+    def _iteration(self, intermediate_result):
+        """Take note of an iteration; end the last."""
+        self._n_iter += 1
+        point = self._evaluate(intermediate_result.x)
+        self._record(point)
+        if point.largest <= self._tol:
+            raise StopIteration
+
+    def _record(self, point):
+        """Add an entry to the history."""
+        costs, self._fresh = self._fresh, []
+        summed = ("rows", "compute_seconds", "server_seconds", "wait_seconds", "server_bytes")
+        self._run.record(
+            {
+                "epoch": self._n_iter,
+                "train_loss": point.loss,
+                "objective": point.objective,
+                "gradient": point.largest,
+                "evaluations": len(costs),
+                "workers": point.costs["workers"],
+                "seconds": point.costs["seconds"],
+                **{name: sum(cost[name] for cost in costs) for name in summed},
+            }
+        )

@@ -1,0 +1,117 @@
+"""From an estimator's parameters and validated data to an exact fit."""
+
+import numpy as np
+
+from cirrus_runtime.protocol import TrainJob
+
+from ._exact_blocks import count_exact_blocks, make_exact_blocks
+from ._full_batch import FullBatchRun
+from ._ingest import row_bytes
+from ._lbfgs import Minimizer, Variables
+from ._logistic_fit import LogisticOutcome, LogisticState, open_run
+from ._moments import Moments
+from ._smallest import smallest
+from ._trainer import Part, new_run_id
+
+
+class LbfgsFit:
+    """One fit of logistic regression by L-BFGS; the parameters are those of ``LogisticFit``."""
+
+    one_pass = False
+
+    def __init__(self, params, config, X, labels, weights, n_classes):
+        kept = None if weights is None else np.flatnonzero(weights)
+        if kept is not None and len(kept) == len(weights):
+            kept = None
+        self.params = params
+        self.config = config
+        # A row of weight zero must not even move the bounds of the blocks.
+        self.X = X if kept is None else X[kept]
+        self.labels = (labels if kept is None else labels[kept]).astype(np.float32)
+        self.weights = weights if kept is None else weights[kept]
+        self.n_classes = n_classes
+        self.width = 1 if n_classes == 2 else n_classes
+
+    def run(self, start):
+        """Train.
+
+        Parameters
+        ----------
+        start : tuple of (coef, intercept) or None
+            To go on from.
+
+        Returns
+        -------
+        LogisticOutcome
+        """
+        params, X = self.params, self.X
+        intercept = bool(params.fit_intercept)
+        total = float(X.shape[0] if self.weights is None else self.weights.sum())
+        strength = 1.0 / (float(params.C) * total)
+        moments = Moments.of(X, self.weights, intercept)
+        variables = Variables(moments, strength, self._share(), intercept)
+        table = np.zeros((X.shape[1] + intercept, self.width))
+        if start is not None:
+            table[: X.shape[1]] = start[0].T
+            table[X.shape[1] :] = start[1]  # has no row without an intercept
+        part = self._part()
+
+        def make(job, *rest):
+            return FullBatchRun(job, part, *rest)
+
+        with open_run(self, self._job(), make, part.n_rows) as run:
+            found = Minimizer(run, variables, total, strength, params.tol).minimize(
+                table, int(params.max_iter)
+            )
+            history = run.history
+        coef, offset = self._weights(found.table)
+        return LogisticOutcome(
+            *(coef, offset, history, found.converged),
+            state=LogisticState.of_weights(coef, offset),
+            n_iter=found.n_iter,
+        )
+
+    def _share(self):
+        """Return the mean of p (1 - p) over the classes, for a model of an intercept alone."""
+        counts = np.bincount(self.labels.astype(np.intp), self.weights, self.n_classes)
+        shares = counts / counts.sum()
+        return max(float((shares * (1 - shares)).mean()), 1e-3)
+
+    def _weights(self, table):
+        """Return coef_ and intercept_."""
+        if np.isinf(self.params.C):
+            table = smallest(table, self.X, self.params.fit_intercept)
+        d = self.X.shape[1]
+        coef = table[:d].T
+        offset = table[d].copy() if self.params.fit_intercept else np.zeros(self.width)
+        if self.width > 1:
+            # Adding one vector to all classes changes no probability: take the smallest penalty.
+            coef = coef - coef.mean(axis=0)
+            offset -= offset.mean()
+        return np.ascontiguousarray(coef), offset
+
+    def _job(self):
+        """Return the job of the workers, without the places where it runs."""
+        config, X = self.config, self.X
+        return TrainJob(
+            run_id=new_run_id(),
+            n_features=X.shape[1],
+            width=self.width,
+            intercept=bool(self.params.fit_intercept),
+            batch_size=1,
+            seed=0,
+            store_url="",
+            # All wait for the last block: a worker must not hold one back while another idles,
+            # unless blocks have to be loaded anew each time.
+            prefetch=config.prefetch and row_bytes(X) * X.shape[0] > config.buffer_bytes,
+            buffer_bytes=config.buffer_bytes,
+            lease_seconds=float(config.lease_seconds),
+            full_batch=True,
+        )
+
+    def _part(self):
+        """Return the data: its blocks are made when the trainer asks for them."""
+        n = self.X.shape[0]
+        n_blocks = count_exact_blocks(self.X, n, self.config.block_bytes)
+        blocks = make_exact_blocks(self.X, self.labels, self.weights, n_blocks)
+        return Part(blocks, n_blocks, n)
