@@ -4,11 +4,8 @@ The objective is scikit-learn's, per unit of row weight:
 
     (sum_i s_i loss_i) / S + strength / 2 * |w|^2        with S = sum_i s_i, strength = 1 / (C S)
 
-L-BFGS needs few iterations where the curvature is about the same in every direction. So it works
-on ``u = scale * w`` and on the intercept of the centred columns, ``b + center @ w``. The scale is
-the root of the curvature along a weight, up to a constant: the column's weighted variance, plus
-the penalty's share. The data stay as they are, sparse or not: only parameters and gradients are
-carried over, and every figure that is reported is one of the user's columns.
+It works in other variables (``_variables.py``); every figure it reports is one of the user's
+columns.
 """
 
 from dataclasses import dataclass
@@ -18,55 +15,6 @@ from scipy import optimize
 
 _LINE_SEARCH = 50  # evaluations of an iteration at most, as in scikit-learn
 _FTOL = 64 * np.finfo(float).eps  # as in scikit-learn: the objective cannot be told apart
-
-
-class Variables:
-    """The change of variables. Tables have the shape (n_features + intercept, width).
-
-    Parameters
-    ----------
-    moments : Moments
-    strength : float
-    share : float
-        Curvature of the loss by a margin: p (1 - p) at the start.
-    intercept : bool
-
-    Attributes
-    ----------
-    n_features : int
-    """
-
-    def __init__(self, moments, strength, share, intercept):
-        curvature = moments.variance + strength / share
-        curvature[curvature == 0] = 1.0
-        self.n_features = curvature.size
-        self._scale = np.sqrt(curvature)[:, None]
-        self._center = moments.center
-        self._intercept = intercept
-
-    def inner(self, table):
-        """Return the variables that stand for a table of weights."""
-        inner = table.copy()
-        if self._intercept:
-            inner[-1] += self._center @ table[:-1]
-        inner[: self.n_features] *= self._scale
-        return inner
-
-    def outer(self, inner):
-        """Return the table of weights that variables stand for."""
-        table = inner.copy()
-        table[: self.n_features] /= self._scale
-        if self._intercept:
-            table[-1] -= self._center @ table[:-1]
-        return table
-
-    def gradient(self, gradient):
-        """Return the gradient by the variables, of one by the weights."""
-        inner = gradient.copy()
-        if self._intercept:
-            inner[:-1] -= np.outer(self._center, gradient[-1])
-        inner[: self.n_features] /= self._scale
-        return inner
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from cirrus_runtime.protocol import TrainJob
 from ._exact_blocks import count_exact_blocks, make_exact_blocks
 from ._full_batch import FullBatchRun
 from ._ingest import row_bytes
-from ._lbfgs import Minimizer, Variables
+from ._lbfgs import Minimizer
 from ._logistic_fit import LogisticOutcome, LogisticState, open_run
 from ._moments import Moments
 from ._smallest import smallest
 from ._trainer import Part, new_run_id
+from ._variables import Variables
 
 
 class LbfgsFit:
@@ -49,7 +50,7 @@ class LbfgsFit:
         total = float(X.shape[0] if self.weights is None else self.weights.sum())
         strength = 1.0 / (float(params.C) * total)
         moments = Moments.of(X, self.weights, intercept)
-        variables = Variables(moments, strength, self._share(), intercept)
+        variables = Variables(X, self.weights, moments, strength, self._share(), intercept)
         table = np.zeros((X.shape[1] + intercept, self.width))
         if start is not None:
             table[: X.shape[1]] = start[0].T
