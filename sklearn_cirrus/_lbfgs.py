@@ -14,6 +14,8 @@ import numpy as np
 from scipy import optimize
 
 _LINE_SEARCH = 50  # evaluations of an iteration at most, as in scikit-learn
+_MEMORY, _LITTLE_MEMORY = 30, 10  # steps remembered, each twice as large as the model
+_SMALL = 1 << 18  # weights of a model for which memory is no matter
 _FTOL = 64 * np.finfo(float).eps  # as in scikit-learn: the objective cannot be told apart
 
 
@@ -89,13 +91,14 @@ class Minimizer:
                 "maxiter": max_iter,
                 "maxfun": (max_iter + 1) * (_LINE_SEARCH + 1),
                 "maxls": _LINE_SEARCH,
+                "maxcor": _MEMORY if x.size <= _SMALL else _LITTLE_MEMORY,
                 "ftol": _FTOL,
                 "gtol": 0.0,
             },
         )
         if self._n_iter == 0:  # rounding hides what the first step would gain
             self._record(self._evaluate(result.x))
-        arrived = result.success or self._evaluate(result.x).largest <= self._tol
+        arrived = result.success or self._tol < 0 or self._evaluate(result.x).largest <= self._tol
         table = self._variables.outer(result.x.reshape(self._shape))
         return Minimum(table, self._n_iter, arrived)
 

@@ -21,13 +21,9 @@ from .config import get_config
 __all__ = ["CirrusLogisticRegression"]
 
 SOLVERS = ("sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl")  # by minibatches
-_ONLY_MINIBATCHES = {  # what has no meaning for lbfgs, and its default
-    "learning_rate": "auto",
-    "batch_size": "auto",
-    "early_stopping": False,
-    "validation_fraction": 0.1,
-    "n_iter_no_change": 5,
-}
+# What has no meaning for lbfgs, and its default. n_iter_no_change would belong here, but
+# scikit-learn's own checks set it wherever there is one.
+_ONLY_MINIBATCHES = {"learning_rate": "auto", "batch_size": "auto", "early_stopping": False}
 
 
 def _learns_by_minibatches(estimator):
@@ -67,9 +63,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Update rule of the parameter server. ``"ftrl"`` gives the sparsest models with an L1
         penalty. ``"lbfgs"`` uses all rows in every step, in float64: it comes to the optimum of
         :class:`sklearn.linear_model.LogisticRegression`, and to the same bits with any number of
-        workers. It takes no L1 penalty and has no ``partial_fit``, and refuses
-        ``learning_rate``, ``batch_size``, ``early_stopping``, ``validation_fraction`` and
-        ``n_iter_no_change``.
+        workers. It takes no L1 penalty and has no ``partial_fit``; ``learning_rate``, ``batch_size``
+        and ``early_stopping`` are refused, for they would have no meaning.
     learning_rate : "auto" or float, default="auto"
         ``"auto"`` is chosen from the curvature of the data and adapts while training goes on.
         A float is in the units of centred and scaled columns.
@@ -88,7 +83,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Share of the rows held out with ``early_stopping``; stratified by class.
     n_iter_no_change : int, default=5
-        Half the number of epochs, at least, whose medians are compared with those before.
+        Half the number of epochs, at least, whose medians are compared with those before; lbfgs
+        goes by the gradient instead.
     warm_start : bool, default=False
         Whether ``fit`` starts from the weights of the fit before.
     random_state : int, RandomState instance or None, default=None
@@ -443,6 +439,13 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
             warnings.warn(
                 "Training did not find a model better than a constant: the objective is "
                 f"{final:g}. Choose a smaller learning_rate, or scale the data.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        elif not outcome.converged and outcome.n_iter < self.max_iter:
+            warnings.warn(
+                "lbfgs could not lower the objective any further before the gradient had fallen "
+                f"to tol={self.tol}. Raise tol, scale the data or strengthen the penalty.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

@@ -21,6 +21,16 @@ BAD = [
     ("wrong number of arguments", "CIRRUS.LOAD", "m", 0, 0),
     ("wrong number of arguments", "CIRRUS.TAG", "m", 0, 0),
     ("wrong number of arguments", "CIRRUS.INFO", "m", "m"),
+    ("wrong number of arguments", "CIRRUS.GATHER", "v", 1),
+    ("NOMODEL there is no vector", "CIRRUS.GATHER", "none", 1, ID),
+    ("WRONGTYPE the key does not hold a vector", "CIRRUS.GATHER", "m", 1, ID),
+    *(("BADVALUE the width", "CIRRUS.GATHER", "v", width, ID)
+      for width in (0, -1, 65537, HUGE, "x", "", "1.0")),
+    ("BADLENGTH ids are 4 bytes", "CIRRUS.GATHER", "v", 1, b"12345"),
+    ("BADLENGTH the vector is not of whole rows", "CIRRUS.GATHER", "text", 1, ID),
+    ("BADLENGTH the vector is not of whole rows", "CIRRUS.GATHER", "v", 3, ID),
+    ("BADID an id is not below", "CIRRUS.GATHER", "v", 2, ids_of(0, 2)),
+    ("BADID an id is not below", "CIRRUS.GATHER", "v", 1, ids_of(2**32 - 1)),
     ("BADARG ROWS is missing", "CIRRUS.CREATE", "new"),
     ("BADARG WIDTH is missing", *CREATE[:4], *CREATE[6:]),
     ("BADARG OPTIMIZER is missing", *CREATE[:6]),
@@ -124,6 +134,7 @@ BAD = [
 
 def test_bad_arguments(client):
     client.set("text", "x")
+    client.set("v", np.arange(4.0).tobytes())
     client.execute_command(CREATE[0], "m", *CREATE[2:], "L2", 0.1)
     client.execute_command("CIRRUS.PUSH", "m", 0.1, ID, GRADS, "TAG", 3, 5, 1)
     before = client.dump("m")
@@ -140,8 +151,13 @@ def test_bad_arguments(client):
 
 def test_a_reply_has_a_limit(client):
     client.execute_command("CIRRUS.CREATE", "m", *"ROWS 2 WIDTH 65536 OPTIMIZER sgd".split())
+    client.set("v", bytes(8 * 65536))
     many = bytes(4 * 2049)
-    for command in (("CIRRUS.PULL", "m", many), ("CIRRUS.STEP", "m", 1, "", "", many)):
+    for command in (
+        ("CIRRUS.PULL", "m", many),
+        ("CIRRUS.STEP", "m", 1, "", "", many),
+        ("CIRRUS.GATHER", "v", 65536, many),
+    ):
         with pytest.raises(redis.ResponseError, match="^BADLENGTH the reply would exceed"):
             client.execute_command(*command)
 

@@ -166,8 +166,8 @@ def put_entry(name, **changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put_metadata(version="2"), "format version '2', this program reads 1"),
-        (put_metadata(version=1), "format version"),
+        (put_metadata(version="1"), "format version '1', this program reads 2"),
+        (put_metadata(version=2), "format version"),
         (put_metadata(format="pt"), "not a block"),
         (lambda header: header.pop("__metadata__") and None, "not a block"),
         (put_metadata(n_features="ten"), "n_features is 'ten'"),

@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import redis
@@ -195,6 +196,22 @@ def test_finishing_posts_the_report_and_lets_go_of_the_lease(seats):
     assert seats.trainer.collect(0.01) == []
     assert [taken.number for taken in take_all(worker)] == [2]
     assert seats.trainer.reclaim(1, 0) == 1  # the other one
+
+
+def test_the_body_of_a_report_comes_with_it_and_takes_no_room_afterwards(seats):
+    worker, body = seats.worker(1), bytes(range(256)) * 4000
+    seats.trainer.offer([lease(1), lease(2), lease(3)])
+    sent = []
+    for number in (1, 2, 3):
+        sent.append(replace(report(number), body=b"" if number == 2 else body))
+        worker.finish(worker.take(SOON)[0], sent[-1])
+    assert collect(seats.trainer, 3) == sent
+    assert seats.trainer.collect(0.01) == []
+    if isinstance(seats, RedisSeats):
+        assert seats.server.client.memory_usage(seats.keys.reports) < len(body)
+    seats.trainer.offer([lease(4)])
+    worker.finish(worker.take(SOON)[0], report(4))
+    assert seats.trainer.collect(SOON) == [report(4)]
 
 
 def test_a_lease_given_back_is_taken_again_after_those_that_wait(seats):
