@@ -1,6 +1,6 @@
 """Loss and gradient of whole blocks, and a worker that sums them, against float64 NumPy."""
 
-import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from cirrus_runtime.protocol import Lease, TrainJob
 from cirrus_runtime.store_memory import MemoryStore
 from cirrus_runtime.worker import Resources, run_worker
 
+from ..redis_servers import wait_until
 from .logistic_oracle import losses_and_gradient, random_block
 
 D = 40
@@ -112,19 +113,24 @@ def test_a_worker_reports_its_part_and_a_lease_done_twice_is_the_same(random, bu
     job = TrainJob("r", D, 3, True, 1, 0, "memory://", engine="inline", full_batch=True)
     job = replace(job, buffer_bytes=buffer_bytes, prefetch=False)
 
-    def work(leases):
-        board.offer(leases)
-        deadline = replace(job, deadline=time.time() + 2.5)
-        result = run_worker(deadline.to_json(), Resources(board, engine, store))
-        assert result["reason"] == "deadline" and result["rows"] == 120
-        return sorted(board.collect(0.1), key=lambda report: report.number)
+    def await_reports(epoch):
+        # Number 2 is the lease of block 0 once more.
+        board.offer([Lease(n, "gradient", epoch, n % 2, names[n % 2]) for n in range(3)])
+        reports = []
+        wait_until(lambda: reports.extend(board.collect(0.1)) or len(reports) == 3, "no reports")
+        return sorted(reports, key=lambda report: report.number)
 
-    # Number 2 is the lease of block 0 once more.
-    first = work([Lease(n, "gradient", 0, n % 2, names[n % 2]) for n in range(3)])
+    with ThreadPoolExecutor(1) as pool:
+        worker = pool.submit(run_worker, job.to_json(), Resources(board, engine, store))
+        try:
+            first = await_reports(0)
+            vector.publish(tables[1])
+            second = await_reports(1)
+        finally:
+            board.take_down()
+    assert worker.result() == {"reason": "ended", "rows": 240, "updates": 6}
     assert first[0].body == first[2].body and first[0].loss == first[2].loss
     ids = [read_body(report.body, 3)[0] for report in first]
-    vector.publish(tables[1])
-    second = work([Lease(n, "gradient", 1, n % 2, names[n % 2]) for n in range(3)])
     for reports, model, known in ((first, tables[0], False), (second, tables[1], True)):
         for report, block, of in zip(reports, [*blocks, blocks[0]], ids, strict=True):
             losses, expected = losses_and_gradient(block, np.arange(block.n_rows), model)
