@@ -77,7 +77,7 @@ class Minimizer:
         -------
         Minimum
         """
-        self._shape = start.shape
+        self._width = start.shape[1]
         x = self._variables.inner(start).ravel()
         if self._evaluate(x).largest <= self._tol:
             self._record(self._last)
@@ -99,7 +99,7 @@ class Minimizer:
         if self._n_iter == 0:  # rounding hides what the first step would gain
             self._record(self._evaluate(result.x))
         arrived = result.success or self._tol < 0 or self._evaluate(result.x).largest <= self._tol
-        table = self._variables.outer(result.x.reshape(self._shape))
+        table = self._variables.outer(result.x.reshape(-1, self._width))
         return Minimum(table, self._n_iter, arrived)
 
     def _function(self, x):
@@ -111,7 +111,7 @@ class Minimizer:
         """Return the point x; what was asked last is not computed again."""
         if self._last is not None and np.array_equal(self._last.x, x):
             return self._last
-        table = self._variables.outer(x.reshape(self._shape))
+        table = self._variables.outer(x.reshape(-1, self._width))
         evaluation = self._run.evaluate(table)
         weights = table[: self._variables.n_features]
         loss = evaluation.loss / self._total

@@ -50,11 +50,11 @@ class LbfgsFit:
         total = float(X.shape[0] if self.weights is None else self.weights.sum())
         strength = 1.0 / (float(params.C) * total)
         moments = Moments.of(X, self.weights, intercept)
-        variables = Variables(X, self.weights, moments, strength, self._share(), intercept)
         table = np.zeros((X.shape[1] + intercept, self.width))
         if start is not None:
             table[: X.shape[1]] = start[0].T
             table[X.shape[1] :] = start[1]  # has no row without an intercept
+        variables = Variables(X, self.weights, moments, strength, self._share(), table)
         part = self._part()
 
         def make(job, *rest):

@@ -4,7 +4,8 @@ It needs few iterations where the curvature is about the same in every direction
 is that of the centred columns, ``b + center @ w``, and the weights become ``u = root.T @ w``, where
 ``root @ root.T`` is the curvature of the objective in the weights, up to a constant: the weighted
 covariance of the columns plus the penalty's share. Up to 512 columns that is a whole (Cholesky)
-root; of wider data only the diagonal is used.
+root; of wider data only the diagonal is used, and columns that cannot move the loss are left out:
+hashed data have many that no row has.
 
 The data stay as they are, sparse or not: only parameters and gradients are carried over.
 """
@@ -20,7 +21,7 @@ _ROWS = 4096
 
 
 class Variables:
-    """The change of variables. Tables have the shape (n_features + intercept, width).
+    """The change of variables, from and to tables of shape (n_features + intercept, width).
 
     Parameters
     ----------
@@ -31,27 +32,34 @@ class Variables:
         Of the penalty, per unit of row weight.
     share : float
         Curvature of the loss by a margin: p (1 - p) at the start.
-    intercept : bool
+    start : float64 array of shape (n_features + intercept, width)
+        Weights to begin with.
 
     Attributes
     ----------
     n_features : int
     """
 
-    def __init__(self, X, weights, moments, strength, share, intercept):
+    def __init__(self, X, weights, moments, strength, share, start):
         curvature = moments.variance + strength / share
         curvature[curvature == 0] = 1.0
         self.n_features = curvature.size
         self._scale = np.sqrt(curvature)[:, None]
         self._center = moments.center
-        self._intercept = intercept
-        self._root = None
+        self._shape = start.shape
+        self._intercept = len(start) > self.n_features
+        self._root = self._moving = None
         if 1 < self.n_features <= _WIDEST:
             table = _covariance(X, weights, moments.center, moments.variance)
             table[np.diag_indices_from(table)] += strength / share
             table /= self._scale * self._scale.T
             table[np.diag_indices_from(table)] += _DUST
             self._root = linalg.cholesky(table, lower=True)
+        elif self.n_features > _WIDEST:
+            moving = start.any(axis=1)
+            moving[: self.n_features] |= moments.variance > 0
+            moving[self.n_features :] = True
+            self._moving = np.flatnonzero(moving)
 
     def inner(self, table):
         """Return the variables that stand for a table of weights."""
@@ -61,11 +69,15 @@ class Variables:
         inner[: self.n_features] *= self._scale
         if self._root is not None:
             inner[: self.n_features] = self._root.T @ inner[: self.n_features]
-        return inner
+        return inner if self._moving is None else inner[self._moving]
 
     def outer(self, inner):
         """Return the table of weights that variables stand for."""
-        table = inner.copy()
+        if self._moving is None:
+            table = inner.copy()
+        else:
+            table = np.zeros(self._shape)
+            table[self._moving] = inner
         if self._root is not None:
             table[: self.n_features] = self._solve(inner, trans="T")
         table[: self.n_features] /= self._scale
@@ -81,7 +93,7 @@ class Variables:
         inner[: self.n_features] /= self._scale
         if self._root is not None:
             inner[: self.n_features] = self._solve(inner)
-        return inner
+        return inner if self._moving is None else inner[self._moving]
 
     def _solve(self, table, trans="N"):
         """Divide the rows of the columns by the root."""
