@@ -101,7 +101,9 @@ def compare(X, y, tol, options):
     for side in report.values():
         side["excess"] = side["objective"] / lowest - 1
     exact = models["scikit-learn"].coef_
-    report["coef_difference"] = float(np.abs(models["inline"].coef_ - exact).max() / np.abs(exact).max())
+    report["coef_difference"] = float(
+        np.abs(models["inline"].coef_ - exact).max() / np.abs(exact).max()
+    )
     report["same_bits"] = models["inline"].coef_.tobytes() == models["local"].coef_.tobytes()
     return report
 

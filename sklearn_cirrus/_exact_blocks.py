@@ -1,7 +1,8 @@
 """Blocks for the exact solver: the user's values as they are, in the user's order.
 
-Nothing is rounded: values are stored as float32 only where that loses nothing. How many blocks there are depends on the data alone, never on the workers: the sums
-over blocks are then the same for any number of them.
+Nothing is rounded: values are stored as float32 only where that loses nothing. How many blocks
+there are depends on the data alone, never on the workers: the sums over blocks are then the same
+for any number of them.
 """
 
 import numpy as np

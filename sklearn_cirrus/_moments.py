@@ -7,6 +7,8 @@ from scipy import sparse
 
 _ROWS = 4096  # rows of a dense X looked at together
 _ENTRIES = 1 << 22  # entries of a sparse X looked at together
+_CLOSE = 1e-6  # variance of a sparse column, relative to its second moment, that is made sure of
+_COLUMNS = 32  # of these looked at together
 _CONSTANT = 1e-12  # deviation, relative to the mean, below which a column is constant
 
 
@@ -66,8 +68,13 @@ def _sparse_moments(X, weights, total, centered):
         second += np.bincount(X.indices[part], weighted * values, d)
     if not centered:
         return np.zeros(d), second / total
-    center = first / total
-    # A column is mostly zeros, so this difference loses few digits; it is a scale, no more.
-    return center, np.maximum(second / total - center**2, 0.0)
-
-
+    center, second = first / total, second / total
+    variance = second - center**2
+    # Nothing is lost in a column of many zeros; one that is nearly constant is looked at closely.
+    close = np.flatnonzero(variance < _CLOSE * second)
+    for start in range(0, len(close), _COLUMNS):
+        columns = close[start : start + _COLUMNS]
+        center[columns], variance[columns] = _dense_moments(
+            X[:, columns].toarray(), weights, total, centered
+        )
+    return center, variance

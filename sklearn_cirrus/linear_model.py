@@ -63,8 +63,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Update rule of the parameter server. ``"ftrl"`` gives the sparsest models with an L1
         penalty. ``"lbfgs"`` uses all rows in every step, in float64: it comes to the optimum of
         :class:`sklearn.linear_model.LogisticRegression`, and to the same bits with any number of
-        workers. It takes no L1 penalty and has no ``partial_fit``; ``learning_rate``, ``batch_size``
-        and ``early_stopping`` are refused, for they would have no meaning.
+        workers. It takes no L1 penalty and has no ``partial_fit``; ``learning_rate``,
+        ``batch_size`` and ``early_stopping`` are refused, for they would have no meaning.
     learning_rate : "auto" or float, default="auto"
         ``"auto"`` is chosen from the curvature of the data and adapts while training goes on.
         A float is in the units of centred and scaled columns.

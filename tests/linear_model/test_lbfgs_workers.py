@@ -29,7 +29,8 @@ def wide():
     rng = np.random.default_rng(0)
     columns = (30_000 * rng.random((20_000, 12)) ** 3).astype(np.int32)
     indptr = np.arange(0, columns.size + 1, 12)
-    X = sparse.csr_matrix((rng.random(columns.size) + 0.5, columns.ravel(), indptr), (20_000, 30_000))
+    values = rng.random(columns.size) + 0.5
+    X = sparse.csr_matrix((values, columns.ravel(), indptr), (20_000, 30_000))
     scores = X @ rng.standard_normal((30_000, 3))
     return X, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sklearn_cirrus import CirrusLogisticRegression, config_context
-from sklearn_cirrus.linear_model import SOLVERS
 
 X = np.array([[0.0], [1.0], [2.0], [3.0]])
 Y = np.array([0, 0, 1, 1])
