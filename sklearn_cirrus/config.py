@@ -123,7 +123,9 @@ class Config:
         """All settings, without the secrets that a url may hold."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.redis_url is not None:
-            values["redis_url"] = ",".join(f"{url.split('://')[0]}://..." for url in self.redis_urls)
+            values["redis_url"] = ",".join(
+                f"{url.split('://')[0]}://..." for url in self.redis_urls
+            )
         return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 

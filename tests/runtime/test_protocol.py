@@ -42,7 +42,15 @@ def test_a_job_survives_json():
 
 def test_what_a_job_leaves_out_is_the_default():
     short = JOB.to_json()
-    for name in ("redis_url", "shard_urls", "engine", "worker", "generation", "prefetch", "deadline"):
+    for name in (
+        "redis_url",
+        "shard_urls",
+        "engine",
+        "worker",
+        "generation",
+        "prefetch",
+        "deadline",
+    ):
         del short[name]
     expected = replace(JOB, redis_url=None, shard_urls=(), engine="module", worker=0)
     expected = replace(expected, generation=0, prefetch=True, deadline=None)

@@ -37,7 +37,9 @@ class RowRanges:
     def specs(self, spec):
         """Return the ModelSpec of every shard of a model."""
         return [
-            replace(spec, rows=end - first, penalized=min(max(spec.penalized - first, 0), end - first))
+            replace(
+                spec, rows=end - first, penalized=min(max(spec.penalized - first, 0), end - first)
+            )
             for first, end in self.pairs()
         ]
 

@@ -95,7 +95,9 @@ class ShardedEngine(Engine):
 
     def info(self, key):
         infos = self._infos(key)
-        total = {name: sum(info[name] for info in infos) for name in ("rows", "penalized", "memory")}
+        total = {
+            name: sum(info[name] for info in infos) for name in ("rows", "penalized", "memory")
+        }
         latest = max(infos, key=lambda info: info["steps"])
         return latest | total
 
