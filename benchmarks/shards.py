@@ -74,8 +74,11 @@ def measure_fits(options):
         say(f"batch {batch}, {servers} servers, {workers} workers: {median:.0f} updates/s")
         results.append(
             {
-                **{"batch_size": batch, "servers": servers, "workers": workers},
-                **{"updates_per_second": quantiles(rates[case]), "over_first": median / base},
+                "batch_size": batch,
+                "servers": servers,
+                "workers": workers,
+                "updates_per_second": quantiles(rates[case]),
+                "over_first": median / base,
                 "held_out_loss": quantiles(losses[case]),
             }
         )
