@@ -192,6 +192,8 @@ class Campaign:
         if key is None:
             return
         payload = bytearray(self._call(b"DUMP", key)[:-8])
+        if len(payload) > _MOST_DAMAGED:
+            return  # room for the tags of many workers
         for _ in range(self.random.integers(0, 4)):
             place = int(self.random.integers(10, len(payload) - 2))
             payload[place] = self.random.choice((0, 1, 0x7F, 0x80, 0x81, 0xFF))
