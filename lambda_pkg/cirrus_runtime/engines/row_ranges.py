@@ -32,7 +32,9 @@ class RowRanges:
         self.width = width
         self.shards = min(shards, rows)
         self.bounds = [rows * shard // self.shards for shard in range(self.shards + 1)]
-        self._bounds = np.array(self.bounds, np.uint32)
+        self._array = np.array(self.bounds, np.uint32)
+        self._address = self._array.ctypes.data
+        self._starts = ctypes.c_uint64 * (self.shards + 1)
 
     def specs(self, spec):
         """Return the ModelSpec of every shard of a model."""
@@ -76,20 +78,22 @@ class SplitIds:
     """
 
     def __init__(self, ranges, ids):
-        n, shards = ids.size, ranges.shards
+        n = ids.size
         self._ids = ids
+        self._ids_address = ids.ctypes.data
         self._width = ranges.width
-        self._order = np.empty(n, np.uint32)
-        local = np.empty(n, np.uint32)
-        starts = (ctypes.c_uint64 * (shards + 1))()
+        # Order and local ids in one piece: asking numpy for an address is not free.
+        self._order_and_local = np.empty(2 * n, np.uint32)
+        self._order = self._order_and_local.ctypes.data
+        starts = ranges._starts()
         good = _split(
-            *(ranges._bounds.ctypes.data, shards, ids.ctypes.data, n),
-            *(self._order.ctypes.data, local.ctypes.data, starts),
+            *(ranges._address, ranges.shards, self._ids_address, n),
+            *(self._order, self._order + 4 * n, starts),
         )
         if not good:
             raise refusal("BADID an id is not below the number of rows")
-        self._starts = list(starts)
-        self.parts = self._cut(local, 1)
+        self._starts = starts[:]
+        self.parts = self._cut(self._order_and_local[n:], 1)
 
     def cut_gradients(self, grads):
         """Return the gradients of every shard, in the order of its ids.
@@ -113,13 +117,12 @@ class SplitIds:
         ids, width = self._ids, self._width
         if grads.size != ids.size * width:
             raise refusal(f"BADLENGTH {ids.size} ids do not go with {grads.size} gradients")
-        unique = _are_unique(ids.ctypes.data, ids.size)
+        unique = _are_unique(self._ids_address, ids.size)
         if unique <= 0:
             word = "OOM not enough memory" if unique else "BADID an id stands twice in one push"
             raise refusal(word)
         out = np.empty(grads.size, np.float32)
-        order = self._order.ctypes.data
-        if not _take_rows(grads.ctypes.data, order, ids.size, width, out.ctypes.data):
+        if not _take_rows(grads.ctypes.data, self._order, ids.size, width, out.ctypes.data):
             raise refusal("BADVALUE a value is NaN or infinite")
         return self._cut(out, width)
 
@@ -135,10 +138,10 @@ class SplitIds:
         ndarray of shape (n * width,), float32
         """
         out = np.empty(self._ids.size * self._width, np.float32)
-        start = self._order.ctypes.data
+        start, address = self._order, out.ctypes.data
         for part in parts:
             n = part.size // self._width
-            _put_rows(part.ctypes.data, start, n, self._width, out.ctypes.data)
+            _put_rows(part.ctypes.data, start, n, self._width, address)
             start += 4 * n
         return out
 
