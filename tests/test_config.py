@@ -115,9 +115,7 @@ def test_settings_are_independent(monkeypatch):
     set_config(prefetch=False)
     with config_context(backend="inline"), config_context(block_bytes=4096):
         found = get_config(n_workers=1)
-    expected = Config(
-        engine="lua", prefetch=False, backend="inline", block_bytes=4096, n_workers=1
-    )
+    expected = Config(engine="lua", prefetch=False, backend="inline", block_bytes=4096, n_workers=1)
     assert found == expected
 
 
