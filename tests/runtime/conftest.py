@@ -1,12 +1,14 @@
-"""Engines to run the contract over: in process, and each kind on each server program."""
+"""Engines and runs to test on: in process, and on each server program."""
 
 import itertools
 
+import numpy as np
 import pytest
 
 from cirrus_runtime.server import InlineEngine, LuaEngine, ModuleEngine, ParameterServer
 
 from ..redis_servers import SERVERS, find_server, running_server
+from .worker_run import Run
 
 _KINDS = {"module": ModuleEngine, "lua": LuaEngine}
 _numbers = itertools.count()
@@ -64,3 +66,29 @@ def make_server(engine):
     yield make
     for server in made:
         server.drop()
+
+
+@pytest.fixture(params=["inline", *SERVERS])
+def run(request, server_of, tmp_path):
+    run = Run(None if request.param == "inline" else server_of(request.param), tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def inline_run(tmp_path):
+    run = Run(None, tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture(params=SERVERS)
+def redis_run(request, server_of, tmp_path):
+    run = Run(server_of(request.param), tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)

@@ -7,7 +7,7 @@ import redis
 
 from cirrus_runtime.errors import RunEnded, ServerError
 
-from ..redis_servers import SERVERS, find_server, running_server, wait_until
+from ..redis_servers import find_server, running_server, wait_until
 from .seats import (
     LONG,
     ON_SERVERS,
@@ -26,11 +26,9 @@ from .seats import (
 seats = pytest.fixture(params=ON_SERVERS)(sit_down)
 
 
-def test_the_keys_are_looked_for_in_the_right_place(server_of):
-    """Else the test above would find none in any case."""
-    looked = RedisSeats(server_of(SERVERS[0]), 3)
+def test_a_run_has_keys_until_its_end(seats):
     assert len(seats.keys_left()) == 2
-    seats.close()
+    seats.trainer.take_down()
     assert seats.keys_left() == []
 
 
@@ -110,3 +108,8 @@ def test_what_a_server_refuses_is_told(seats):
     assert isinstance(caught.value.__cause__, redis.ResponseError)
     with pytest.raises(ServerError, match="WRONGTYPE"):
         seats.trainer.offer([lease(1)])
+
+
+def test_what_a_server_refuses_within_a_transaction_is_told(seats):
+    with pytest.raises(ServerError, match="BUSYGROUP"):
+        seats.trainer.put_up()
