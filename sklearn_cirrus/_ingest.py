@@ -94,9 +94,7 @@ def _walkable(X):
 
 def has_ones_only(X):
     """Return whether every stored value of a sparse matrix is 1, as in one-hot data."""
-    return all(
-        (X.data[first : first + _ENTRIES] == 1).all() for first in range(0, X.nnz, _ENTRIES)
-    )
+    return all((X.data[first : first + _ENTRIES] == 1).all() for first in range(0, X.nnz, _ENTRIES))
 
 
 def _gather_sparse_rows(X, rows, center, implicit):

@@ -103,7 +103,6 @@ def test_a_server_of_somebody_else(theirs, noisy, engine):
     assert theirs.client.keys() == [b"theirs"]
     calls = {name for name in theirs.client.info("commandstats") if "cirrus." in name.lower()}
     assert bool(calls) == (engine == "module")
-    assert theirs.client.info("errorstats").keys() <= {"errorstat_UNBLOCKED", "errorstat_NOGROUP"}
 
 
 def test_auto_takes_lua_where_there_is_no_module(noisy, tmp_path):
@@ -188,8 +187,9 @@ def test_two_processes_on_one_server(theirs, noisy):
         "rng = np.random.default_rng(int(sys.argv[1]))\n"
         "X = rng.normal(size=(800, 4)); y = (X[:, int(sys.argv[1])] > 0).astype(int)\n"
         "with config_context(redis_url=sys.argv[2]):\n"
-        "    local, inline = (Regression(random_state=0, tol=None, max_iter=30, backend=b).fit(X, y)\n"
-        "                     for b in ('local', 'inline'))\n"
+        "    local, inline = (\n"
+        "        Regression(random_state=0, tol=None, max_iter=30, backend=backend).fit(X, y)\n"
+        "        for backend in ('local', 'inline'))\n"
         "assert np.array_equal(local.coef_, inline.coef_)\n"
         "print(np.abs(local.coef_).argmax())\n"
     )

@@ -122,17 +122,7 @@ def test_sparse_forms(form):
     assert np.allclose(model.predict_proba(X), expected.predict_proba(DENSE), atol=1e-5)
 
 
-SLOW = pytest.mark.xfail(
-    strict=True,
-    reason="the automatic rate of adagrad and ftrl is too small for sparse data of few rows: "
-    "100 epochs end 3% above the optimum (told by a ConvergenceWarning)",
-)
-
-
-@pytest.mark.parametrize(
-    "solver",
-    [pytest.param(s, marks=SLOW if s in ("adagrad", "ftrl") else ()) for s in SOLVERS],
-)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_sparse_and_dense_come_to_the_same_optimum(solver):
     lowest = objective(optimum(DENSE, Y), DENSE, Y)
     for X in (DENSE, sparse.csr_array(DENSE)):

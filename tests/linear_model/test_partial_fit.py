@@ -42,16 +42,7 @@ def test_calls_add_up(noisy, solver, rate, backend):
     assert excess_after_five_calls(X, y, solver=solver, learning_rate=rate, backend=backend) < 0.01
 
 
-NOISY = pytest.mark.xfail(
-    strict=True,
-    reason="partial_fit keeps the automatic rate of fit's hold phase, which is meant to be cooled "
-    "down afterwards: the weights stay noisy",
-)
-
-
-@pytest.mark.parametrize(
-    "solver", [pytest.param(s, marks=NOISY if s != "adam" else ()) for s in SOLVERS]
-)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_the_automatic_rate_serves_partial_fit(noisy, solver):
     assert excess_after_five_calls(*noisy, solver=solver) < 0.03
 
@@ -217,6 +208,14 @@ def test_warm_start_begins_where_the_last_fit_ended(noisy, solver):
     assert warm - reached < 0.5 * (first - reached)
     again = clone(cold).fit(X, y)
     assert again.history_[0]["objective"] == first
+
+
+def test_warm_start_on_columns_far_from_zero(noisy):
+    X, y = noisy[0] + 1000, noisy[1]
+    model = new(C=0.01, tol=None, max_iter=30, warm_start=True).fit(X, y)
+    reached = model.history_[-1]["objective"]
+    model.set_params(learning_rate=1e-6).fit(X, y)  # moves nothing: shows where it begins
+    assert model.history_[0]["objective"] == pytest.approx(reached, rel=0.01)
 
 
 def test_warm_start_follows_a_path_of_penalties(cancer):

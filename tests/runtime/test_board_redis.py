@@ -113,3 +113,15 @@ def test_what_a_server_refuses_is_told(seats):
 def test_what_a_server_refuses_within_a_transaction_is_told(seats):
     with pytest.raises(ServerError, match="BUSYGROUP"):
         seats.trainer.put_up()
+
+
+def test_finished_leases_take_no_memory(seats):
+    """Neither in the stream nor in the list of what workers hold."""
+    worker = seats.worker()
+    seats.trainer.offer([lease(number) for number in range(3)])
+    for number in range(3):
+        worker.finish(worker.take(SOON)[0], report(number))
+    client = seats.server.client
+    assert client.xlen(seats.keys.leases) == 0
+    (group,) = client.xinfo_groups(seats.keys.leases)
+    assert group["pending"] == 0
