@@ -228,13 +228,10 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
                 "use backend='local' or n_workers=None"
             )
         place = open_place(config, job.run_id)
-        job = replace(
-            job, store_url=place.store.url, redis_url=place.redis_url, engine=place.engine.name
-        )
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
-        self._run = Run(job, spec, place, fit.n_workers, self._progress)
+        self._run = Run(place.complete(job), spec, place, fit.n_workers, self._progress)
 
     def __enter__(self):
         self._progress.__enter__()

@@ -88,5 +88,14 @@ class Engine(ABC):
     def drop(self, key):
         """Delete the model; no error if there is none."""
 
+    def send(self, method, *arguments):
+        """Begin ``"pull"``, ``"push"`` or ``"step"``; return the function that gives its result.
+
+        For a model that is split over several engines: it begins on all before it waits for any.
+        The caller keeps other threads off, and closes the engine if it will not call the function.
+        """
+        result = getattr(self, method)(*arguments)
+        return lambda: result
+
     def close(self):  # noqa: B027 (most engines hold nothing to let go of)
         """Let go of connections; the engine may still be used and then opens them again."""
