@@ -16,6 +16,7 @@ from .commands import MODEL_KEYS, STRING_KEY, Commands
 from .shadow import RAW_SLOT, Refused, Shadow, Unforeseeable
 
 _GROWTH = 96 << 20  # bytes by which the server may grow while the models stay small
+_MOST_DAMAGED = 4096  # bytes; where the damage is matters, how much lies around it does not
 _SCRIPT = b"return redis.pcall(unpack(ARGV))"
 _OPTIONS = (
     "appendonly yes",
@@ -187,7 +188,7 @@ class Campaign:
 
     def _restore(self):
         """Offer a damaged payload to RESTORE; what it takes must be a model that works."""
-        key = self._some_model()
+        key = self._some_model(_MOST_DAMAGED)
         if key is None:
             return
         payload = bytearray(self._call(b"DUMP", key)[:-8])
@@ -240,9 +241,9 @@ class Campaign:
         self._call(b"UNLINK", key)
         self.shadow.models.pop(key, None)
 
-    def _some_model(self):
-        """Return the key of a model, or None."""
-        keys = list(self.shadow.models)
+    def _some_model(self, most=2**40):
+        """Return the key of a model with a table of so many bytes at most, or None."""
+        keys = [key for key, served in self.shadow.models.items() if served.model.nbytes <= most]
         return keys[self.random.integers(len(keys))] if keys else None
 
     def _call(self, *argv):

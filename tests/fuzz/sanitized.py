@@ -14,6 +14,7 @@ _FLAGS = (
     "-fPIC",
     "-shared",
 )
+_SOURCES = ("module.c", "model_type.c", "model.c")
 _MOST_MEGABYTES = 256  # of one allocation: a table of a random size must not take the machine down
 
 
@@ -39,7 +40,7 @@ def build(folder, address):
     kinds = "undefined,float-cast-overflow" + (",address" if address else "")
     command = [_compiler(), *_FLAGS, f"-fsanitize={kinds}", "-fno-sanitize-recover=all"]
     command += ["-DCIRRUS_PLAIN_MEMORY"] if address else []
-    command += [str(SOURCE / name) for name in ("module.c", "model_type.c", "model.c")]
+    command += [str(SOURCE / name) for name in _SOURCES]
     done = subprocess.run([*command, "-o", str(module), "-lm"], capture_output=True, text=True)
     if done.returncode:
         raise NoSanitizer(done.stderr)
@@ -82,8 +83,8 @@ def reports(folder):
             found += [text] * ("ERROR: " in text or "runtime error: " in text)
             continue
         # Redis gives nothing back when it ends; only what the module has lost is a finding.
-        leaks = [part for part in text.split("\n\n") if "cirrus.so" in part]
-        found += leaks
+        blocks = (part for part in text.split("\n\n") if " leak of " in part)
+        found += [part for part in blocks if any(name in part for name in (*_SOURCES, "cirrus.so"))]
     return found
 
 
