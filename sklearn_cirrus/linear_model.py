@@ -11,7 +11,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._logistic_fit import LogisticFit, LogisticState
+from ._logistic_state import LogisticState
 from ._parameters import check_choice, check_flag, check_integer, check_real, check_seed
 from ._validation import check_weights
 from .config import get_config
@@ -44,8 +44,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
     solver : {"sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl"}, default="adagrad"
-        Update rule of the parameter server. ``"ftrl"`` gives the sparsest models with an L1
-        penalty. ``"lbfgs"`` is refused in this version.
+        Update rule of the parameter server. With an L1 penalty only ``"ftrl"`` gives weights
+        that are as sparse as the optimum. ``"lbfgs"`` is refused in this version.
     learning_rate : "auto" or float, default="auto"
         ``"auto"`` is chosen from the curvature of the data and adapts while training goes on.
         A float is in the units of centred and scaled columns.
@@ -180,11 +180,12 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the last epoch came before training had levelled off.
+            If epochs still brought more than 100 ``tol`` when ``max_iter`` forced an end.
         """
         config = self._check_parameters()
         X, y = self._validate(X, y, reset=True)
-        classes, labels = np.unique(y, return_inverse=True)
+        classes = np.unique(y)
+        labels = np.searchsorted(classes, y)  # quicker than return_inverse, which sorts y
         if len(classes) < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data "
@@ -194,8 +195,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         if self.warm_start and hasattr(self, "coef_"):
             start = self._warm_weights(X, classes)
         weights = self._row_weights(X, y, classes, labels, sample_weight)
-        fit = LogisticFit(self, config, X, labels, weights, len(classes))
-        outcome = fit.run(start)
+        outcome = self._train(start, config, X, labels, weights, len(classes))
         self.classes_ = classes
         self._take(outcome)
         self._warn_of_nonconvergence(outcome, len(classes))
@@ -204,8 +204,9 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on these rows, going on from where the last call stopped.
 
-        The state of the solver goes on as well. The learning rate stays constant over the calls;
-        ``max_iter``, ``tol`` and ``early_stopping`` have no say.
+        The state of the solver goes on as well. A learning rate that is given stays constant, an
+        automatic one falls with the steps taken; ``max_iter``, ``tol`` and ``early_stopping``
+        have no say.
 
         Parameters
         ----------
@@ -249,8 +250,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y has classes that partial_fit was not told of: {unknown!r}")
         labels = np.searchsorted(classes, y)
         weights = self._row_weights(X, y, classes, labels, sample_weight)
-        fit = LogisticFit(self, config, X, labels, weights, len(classes), one_pass=True)
-        outcome = fit.run(None if first else self._state_to_go_on_from())
+        start = None if first else self._state_to_go_on_from()
+        outcome = self._train(start, config, X, labels, weights, len(classes), one_pass=True)
         self.classes_ = classes
         self._take(outcome)
         return self
@@ -383,6 +384,13 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         if state.solver == self.solver and state.has_intercept == self.fit_intercept:
             return state
         return LogisticState.of_weights(self.coef_, self.intercept_)
+
+    def _train(self, start, *data, one_pass=False):
+        """Run one fit; return its LogisticOutcome."""
+        # Late: where a model only predicts there need be no Redis client.
+        from ._logistic_fit import LogisticFit
+
+        return LogisticFit(self, *data, one_pass=one_pass).run(start)
 
     def _take(self, outcome):
         """Set the fitted attributes."""

@@ -1,7 +1,8 @@
-"""Engines to run the contract over: in process, each kind on each server program, and sharded."""
+"""Engines and runs to test on: in process, each kind on each server program, and sharded."""
 
 import itertools
 
+import numpy as np
 import pytest
 
 from cirrus_runtime.server import (
@@ -13,6 +14,7 @@ from cirrus_runtime.server import (
 )
 
 from ..redis_servers import SERVERS, find_server, running_server
+from .worker_run import Run
 
 _KINDS = {"module": ModuleEngine, "lua": LuaEngine}
 _numbers = itertools.count()
@@ -76,3 +78,29 @@ def make_server(engine):
     yield make
     for server in made:
         server.drop()
+
+
+@pytest.fixture(params=["inline", *SERVERS])
+def run(request, server_of, tmp_path):
+    run = Run(None if request.param == "inline" else server_of(request.param), tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def inline_run(tmp_path):
+    run = Run(None, tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture(params=SERVERS)
+def redis_run(request, server_of, tmp_path):
+    run = Run(server_of(request.param), tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)

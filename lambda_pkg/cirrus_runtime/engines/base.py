@@ -7,10 +7,10 @@ with the same first word of the message; see sklearn_cirrus/redis_module/module.
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from ..errors import RunEnded, ServerError, StaleWorkerError
+from ..errors import BadValueError, RunEnded, ServerError, StaleWorkerError
 
 _TAG_LIMITS = {"worker": 65535, "generation": 2**32 - 1, "sequence": 2**53}
-_ERRORS = {"NOMODEL": RunEnded, "STALEWORKER": StaleWorkerError}
+_ERRORS = {"NOMODEL": RunEnded, "STALEWORKER": StaleWorkerError, "BADVALUE": BadValueError}
 
 
 class PushTag(NamedTuple):
