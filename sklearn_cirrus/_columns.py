@@ -16,6 +16,8 @@ from scipy import sparse
 
 from cirrus_runtime.kernels import declare
 
+from ._ingest import has_ones_only
+
 _column_peaks = declare(
     "cirrus_column_peaks", None, c_void_p, c_int, c_void_p, c_int, c_size_t, c_void_p
 )
@@ -55,6 +57,8 @@ class Columns:
         ValueError
             If a value is too large for float32 arithmetic.
         """
+        if sparse.issparse(X) and has_ones_only(X):
+            return cls(None, None)
         if sparse.issparse(X):
             center, scale = None, _peaks(X)
         else:

@@ -56,8 +56,8 @@ def run_demo(data: Path | None = None, workers: int = 2) -> None:
     print()
     print(
         f"Both minimise the same objective (C=1). cirrus used up to {workers} worker processes,\n"
-        "one per block of data; its first fit also started them and the server, which later\n"
-        "fits share."
+        "never more than its data has blocks; its first fit also started them and the server,\n"
+        "which later fits share."
     )
 
 

@@ -127,11 +127,16 @@ def _backend(config: Config) -> Iterator[str]:
 
 
 def _server(config: Config) -> Iterator[str]:
-    """Start or reach the server, then train a model of two weights in it."""
+    """Start or reach every server, then train a model of two weights in it."""
     if config.backend == "inline":
         yield "none: the backend inline keeps the model in its own process"
         return
-    url = config.redis_url
+    for url in config.redis_urls or (None,):
+        yield from _one_server(config, url)
+
+
+def _one_server(config: Config, url: str | None) -> Iterator[str]:
+    """Start or reach one server, and try it."""
     start = time.perf_counter()
     try:
         server = ExternalServer(url) if url else EmbeddedServer(config.server_binary)

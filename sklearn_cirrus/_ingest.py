@@ -14,7 +14,7 @@ from cirrus_runtime.kernels import declare
 
 _gather_csr = declare(
     "cirrus_gather_csr",
-    *(c_int, c_void_p, c_void_p, c_int, c_void_p, c_int, c_void_p, c_size_t, c_void_p),
+    *(None, c_void_p, c_void_p, c_int, c_void_p, c_int, c_void_p, c_size_t, c_void_p),
     *(c_void_p, c_void_p),
 )
 _gather_dense = declare(
@@ -22,6 +22,7 @@ _gather_dense = declare(
     *(None, c_void_p, c_int, c_int64, c_int64, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p),
     *(c_void_p, c_void_p),
 )
+_ENTRIES = 1 << 20  # looked at together
 _SMALL = 1 << 20  # bytes of data that one worker may as well train alone
 
 
@@ -65,10 +66,12 @@ def make_blocks(X, labels, weights, rows, n_blocks, center=None):
     ------
     Block
     """
+    X = _walkable(X)
     gather = _gather_sparse_rows if sparse.issparse(X) else _gather_dense_rows
+    implicit = sparse.issparse(X) and has_ones_only(X)
     for i in range(n_blocks):
         part = rows[len(rows) * i // n_blocks : len(rows) * (i + 1) // n_blocks]
-        indptr, indices, data = gather(X, part, center)
+        indptr, indices, data = gather(X, part, center, implicit)
         yield Block(
             indptr=indptr,
             indices=indices,
@@ -79,21 +82,38 @@ def make_blocks(X, labels, weights, rows, n_blocks, center=None):
         )
 
 
-def _gather_sparse_rows(X, rows, center):
+def _walkable(X):
+    """Return X, or if it lies on views that no kernel could walk a copy of it."""
+    if not sparse.issparse(X):
+        return np.require(X, requirements="A")  # a field of records may be between two numbers
+    parts = X.data, X.indices, X.indptr
+    if X.indices.dtype == X.indptr.dtype and all(part.flags.c_contiguous for part in parts):
+        return X
+    return sparse.csr_array(tuple(map(np.ascontiguousarray, parts)), shape=X.shape)
+
+
+def has_ones_only(X):
+    """Return whether every stored value of a sparse matrix is 1, as in one-hot data."""
+    return all((X.data[first : first + _ENTRIES] == 1).all() for first in range(0, X.nnz, _ENTRIES))
+
+
+def _gather_sparse_rows(X, rows, center, implicit):
     """Return some rows of a CSR matrix as the arrays of a block."""
-    entries = int(np.diff(X.indptr)[rows].sum()) if len(rows) < X.shape[0] else X.nnz
+    entries = int((X.indptr[rows + 1] - X.indptr[rows]).sum())
     indptr, indices, data = _empty(len(rows), entries)
-    all_ones = _gather_csr(
+    _gather_csr(
         *(X.indptr.ctypes.data, X.indices.ctypes.data, X.indices.itemsize == 8),
-        *(X.data.ctypes.data, X.data.itemsize == 8, rows.ctypes.data, len(rows)),
+        *(None if implicit else X.data.ctypes.data, X.data.itemsize == 8),
+        *(rows.ctypes.data, len(rows)),
         *(indptr.ctypes.data, indices.ctypes.data, data.ctypes.data),
     )
-    return indptr, indices, None if all_ones else data
+    return indptr, indices, None if implicit else data
 
 
-def _gather_dense_rows(X, rows, center):
+def _gather_dense_rows(X, rows, center, implicit):
     """Return some rows of a dense array, centred, as the arrays of a block."""
     d = X.shape[1]
+    center = np.zeros(d) if center is None else center
     indptr, indices, data = _empty(len(rows), len(rows) * d)
     size = X.itemsize
     _gather_dense(

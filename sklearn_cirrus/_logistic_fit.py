@@ -1,6 +1,6 @@
 """From an estimator's parameters and validated data to a run, and from its outcome to weights."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -11,44 +11,12 @@ from cirrus_runtime.server import ModelSpec
 
 from ._columns import Columns
 from ._ingest import count_blocks, make_blocks
+from ._logistic_state import LogisticState
 from ._place import open_place
 from ._progress import Progress
-from ._rates import BETA1, BETA2, Rates, automatic_batch_size, automatic_rates
+from ._rates import BETA1, BETA2, automatic_batch_size, automatic_rates, streaming_rate
 from ._schedule import Schedule
 from ._trainer import Part, Run, new_run_id
-
-
-@dataclass(frozen=True)
-class LogisticState:
-    """What a later ``partial_fit`` or warm start goes on from. Plain arrays: it pickles.
-
-    Attributes
-    ----------
-    slots : dict of str to float32 array
-        Slots of the server's model; ``"weights"`` of shape (rows, width).
-    solver : str or None
-        None: the slots are the weights alone.
-    has_intercept : bool
-    columns : Columns
-        The centring that the intercept belongs to, and the scales.
-    rates : Rates or None
-    clock : tuple of (int, float) or None
-    seen : float
-        Total weight of the rows that ``partial_fit`` has seen.
-    """
-
-    slots: dict
-    solver: str | None = None
-    has_intercept: bool = True
-    columns: Columns = field(default_factory=lambda: Columns(None, None))
-    rates: Rates | None = None
-    clock: tuple | None = None
-    seen: float = 0.0
-
-    @classmethod
-    def of_weights(cls, coef, intercept):
-        """Return the state of a model of which only the weights are known."""
-        return cls({"weights": np.vstack([coef.T, intercept]).astype(np.float32)})
 
 
 @dataclass(frozen=True)
@@ -105,9 +73,9 @@ class LogisticFit:
         """
         params, X = self.params, self.X
         train_rows, valid_rows = self._split()
-        seen = float(len(train_rows) if self.weights is None else self.weights[train_rows].sum())
-        if seen == 0:
+        if self.weights is not None and not self.weights[train_rows].any():
             raise ValueError("The sample weights of the rows to train on are all zero.")
+        seen = len(train_rows)
         goes_on = start is not None and start.solver is not None
         if self.one_pass and start is not None:
             seen += start.seen
@@ -118,12 +86,14 @@ class LogisticFit:
         batch_size = min(int(batch_size), len(train_rows))
         rates = start.rates if goes_on else None
         if rates is None:
-            rates = automatic_rates(params.solver, X, columns, batch_size, self.seed)
+            rates = automatic_rates(
+                *(params.solver, X, columns, batch_size, self.seed), streaming=self.one_pass
+            )
         if params.learning_rate != "auto":
             rates = replace(rates, rate=float(params.learning_rate))
         job = self._job(batch_size)
-        schedule = self._schedule(rates)
-        spec = self._spec(columns, rates, seen)
+        schedule = self._schedule(rates, start.clock[0] if goes_on and start.clock else 0)
+        spec = self._spec(columns, rates, train_rows, seen)
 
         def make(job, *rest):
             return Run(job, spec, *rest)
@@ -184,11 +154,14 @@ class LogisticFit:
             lease_seconds=float(config.lease_seconds),
         )
 
-    def _schedule(self, rates):
-        """Return the schedule of the learning rate."""
+    def _schedule(self, rates, steps):
+        """Return the schedule of the learning rate of a model that has seen some steps."""
         params = self.params
+        rate = rates.rate
+        if self.one_pass and params.learning_rate == "auto":
+            rate = streaming_rate(params.solver, rate, steps)
         return Schedule(
-            rate=rates.rate,
+            rate=rate,
             adaptive=params.learning_rate == "auto",
             max_iter=1 if self.one_pass else int(params.max_iter),
             tol=params.tol,
@@ -196,10 +169,15 @@ class LogisticFit:
             constant=self.one_pass,
         )
 
-    def _spec(self, columns, rates, seen):
-        """Return the specification of the model; the penalty is that per unit of row weight."""
+    def _spec(self, columns, rates, train_rows, seen):
+        """Return the specification of the model, with the penalty beside the mean loss of a row.
+
+        ``fit`` divides the row weights by their mean, so the penalty is divided by it as well.
+        """
         params = self.params
         strength = 1.0 / (float(params.C) * seen)
+        if self.weights is not None and not self.one_pass:
+            strength /= self.weights[train_rows].mean()
         return ModelSpec(
             rows=self.X.shape[1] + bool(params.fit_intercept),
             width=self.width,
@@ -260,13 +238,10 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
                 "use backend='local' or n_workers=None"
             )
         place = open_place(config, job.run_id)
-        job = replace(
-            job, store_url=place.store.url, redis_url=place.redis_url, engine=place.engine.name
-        )
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
-        self._run = make(job, place, fit.n_workers, self._progress)
+        self._run = make(place.complete(job), place, fit.n_workers, self._progress)
 
     def __enter__(self):
         self._progress.__enter__()

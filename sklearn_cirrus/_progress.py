@@ -19,18 +19,20 @@ class Progress:
     def __init__(self, verbose, n_rows, max_iter, label):
         self._n_rows = n_rows
         self._done = 0
+        self._bar = None
+        if not verbose:
+            return  # a bar that is off would start tqdm's thread all the same
         self._bar = tqdm(
             total=float(max_iter),
             desc=label,
             unit="epoch",
-            disable=not verbose,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| epoch {n:.1f}/{total:.0f} "
             "[{elapsed}<{remaining}{postfix}]",
         )
 
     def __call__(self, rows, entry):
         """Take note of the rows done in the running epoch, or of an epoch's history entry."""
-        if self._bar.disable:
+        if self._bar is None:
             return
         if entry is None:
             self._bar.n = self._done + min(1.0, rows / self._n_rows)
@@ -49,4 +51,5 @@ class Progress:
         return self
 
     def __exit__(self, *exc_info):
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()

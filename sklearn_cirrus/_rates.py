@@ -6,23 +6,31 @@ second moment, ``mean`` their mean squared length (Gower et al. 2019, "SGD: gene
 improved rates", expected smoothness; 1/4 bounds the curvature of the logistic function). The step
 of sgd is a small multiple of the inverse, the velocity solvers divide it by what their velocity
 multiplies it with. The solvers that divide by the root of squared gradients take a rate of their
-own; on dense data, where the curvature is known to hold for every column alike, ``eps`` is chosen
-so that their step never exceeds that of sgd, however small the gradients become. On sparse data
-``eps`` is the largest gradient that one row of a minibatch can have: a column that was met once or
-twice does not take a full step on so little evidence.
+own; where the curvature holds for every column alike, ``eps`` is chosen so that their step never
+exceeds that of sgd, however small the gradients become. On wide sparse data, most of whose columns
+are met rarely, ``eps`` is the largest gradient that one row of a minibatch can have: a column that
+was met once or twice does not take a full step on so little evidence.
+
+``fit`` cools its rate down at the end. ``partial_fit`` cannot know where the end is: its rates are
+lower and fall with the square root of the steps.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import sparse
 
 BETA1, BETA2 = 0.9, 0.999
 _EPS = 1e-8
 _STEPS_PER_EPOCH = 112
 _SMALLEST_BATCH, _LARGEST_BATCH = 4, 1000
-_DENSE = {"adagrad": 16.0, "ftrl": 16.0, "adam": 0.3}
-_SPARSE = {"adagrad": 0.1, "ftrl": 0.1, "adam": 0.005}
+_CAPPED = {"adagrad": 16.0, "ftrl": 16.0, "adam": 0.3}
+_STREAM = {"adagrad": 1.0, "ftrl": 1.0, "adam": 0.02}
+_WIDE = {"adagrad": 0.1, "ftrl": 0.1, "adam": 0.005}
+_WIDE_COLUMNS, _WIDE_ENTRIES = 4096, 100  # wide: more columns than this, fewer entries in each
 _STEPS = 2.5  # in units of the inverse curvature; they may grow to twice that
+_STREAM_STEPS = 1.0
+_FULL_STEPS = 100  # of a stream, before its rate falls
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ def automatic_batch_size(n_rows):
     return int(min(max(n_rows // _STEPS_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH))
 
 
-def automatic_rates(solver, X, columns, batch_size, random_state):
+def automatic_rates(solver, X, columns, batch_size, random_state, streaming):
     """Return the rates of a solver for data.
 
     Parameters
@@ -48,17 +56,34 @@ def automatic_rates(solver, X, columns, batch_size, random_state):
     columns : Columns
     batch_size : int
     random_state : int
+    streaming : bool
+        Whether for ``partial_fit``.
 
     Returns
     -------
     Rates
     """
-    if solver in _SPARSE and sparse.issparse(X):
-        return Rates(_SPARSE[solver], _EPS if solver == "adam" else 1.0 / batch_size)
+    adaptive = solver in _CAPPED
+    if adaptive and _is_wide(X):
+        return Rates(_WIDE[solver], _EPS if solver == "adam" else 1.0 / batch_size)
+    if adaptive and streaming:
+        return Rates(_STREAM[solver], _EPS)
     top, mean = columns.curvature(X, random_state)
-    step = 4.0 * _STEPS / (top + mean / batch_size)
-    if solver == "sgd":
-        return Rates(step, _EPS)
-    if solver in ("momentum", "nesterov"):
-        return Rates(step * (1.0 - BETA1), _EPS)
-    return Rates(_DENSE[solver], _DENSE[solver] / step)
+    step = 4.0 * (_STREAM_STEPS if streaming else _STEPS) / (top + mean / batch_size)
+    if adaptive:
+        return Rates(_CAPPED[solver], _CAPPED[solver] / step)
+    return Rates(step * (1.0 - BETA1) if solver in ("momentum", "nesterov") else step, _EPS)
+
+
+def _is_wide(X):
+    """Return whether X is sparse with so many columns that most are met rarely."""
+    if not sparse.issparse(X) or X.shape[1] <= _WIDE_COLUMNS:
+        return False
+    return np.count_nonzero(X.data) < _WIDE_ENTRIES * X.shape[1]
+
+
+def streaming_rate(solver, rate, steps):
+    """Return the rate of a stream that has seen some steps; adagrad and ftrl fall by themselves."""
+    if solver in ("adagrad", "ftrl"):
+        return rate
+    return rate / (1.0 + steps / _FULL_STEPS) ** 0.5

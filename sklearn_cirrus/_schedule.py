@@ -15,7 +15,7 @@ from statistics import median
 _WARM_EPOCHS = 3.0
 _WARM_SHARE = 0.1  # of all epochs, when they are few
 _COOL_SHARE = 0.3  # of all epochs, when they run out
-_COOL_PER_EPOCH = 0.67  # epochs of cooling for each epoch before, when training has levelled off
+_COOL_PER_EPOCH = 1.5  # epochs of cooling for each epoch before, when training has levelled off
 _GROWTH, _MOST, _RETREAT, _LEAST = 1.05, 2.0, 0.9, 0.1
 _JUMP = 1.1  # an objective this much above the best has jumped
 _NEARLY = 100  # times tol: too much to stop for, too little to warn of
@@ -64,6 +64,7 @@ class Schedule:
 
     def __post_init__(self):
         self.end = self.max_iter
+        self.converged = self.tol is None  # all that was asked for
         self._cool_from = self.max_iter * (1 - _COOL_SHARE)
         self._warm = min(_WARM_EPOCHS, _WARM_SHARE * self.max_iter)
 

@@ -71,7 +71,7 @@ class Run:
     Parameters
     ----------
     job : TrainJob
-        ``run_id`` empty: a new one is made.
+        With the urls of the place.
     spec : ModelSpec
     place : Place
         Board, engine, store and worker backend to use.
@@ -179,9 +179,7 @@ class Run:
         """Number leases and post them."""
         first = self._leases
         self._leases += len(leases)
-        self.place.board.offer(
-            [Lease(first + i, kind, epoch, *rest) for i, (kind, epoch, *rest) in enumerate(leases)]
-        )
+        self.place.board.offer([Lease(first + i, *fields) for i, fields in enumerate(leases)])
 
     def _await(self, count, n_rows):
         """Wait for the reports of the last ``count`` leases; look after the workers meanwhile."""
@@ -316,7 +314,7 @@ def new_run_id():
 
 def _failure(result):
     """Return the exception for a worker that raised one."""
-    if "BADVALUE" in result.error and result.error_type == "ServerError":
+    if result.error_type == "BadValueError":
         return DivergenceError(
             "training diverged: a gradient is not a finite number; choose a smaller "
             "learning_rate or scale the data"

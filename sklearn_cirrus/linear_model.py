@@ -12,8 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._lbfgs_fit import LbfgsFit
-from ._logistic_fit import LogisticFit, LogisticState
+from ._logistic_state import LogisticState
 from ._parameters import check_choice, check_flag, check_integer, check_real, check_seed
 from ._validation import check_weights
 from .config import get_config
@@ -60,11 +59,12 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None, default=None
     solver : {"sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl", "lbfgs"}, \
             default="adagrad"
-        Update rule of the parameter server. ``"ftrl"`` gives the sparsest models with an L1
-        penalty. ``"lbfgs"`` uses all rows in every step, in float64: it comes to the optimum of
-        :class:`sklearn.linear_model.LogisticRegression`, and to the same bits with any number of
-        workers. It takes no L1 penalty and has no ``partial_fit``; ``learning_rate``,
-        ``batch_size`` and ``early_stopping`` are refused, for they would have no meaning.
+        Update rule of the parameter server. With an L1 penalty only ``"ftrl"`` gives weights
+        that are as sparse as the optimum. ``"lbfgs"`` uses all rows in every step, in float64: it
+        comes to the optimum of :class:`sklearn.linear_model.LogisticRegression`, and to the same
+        bits with any number of workers. It takes no L1 penalty and has no ``partial_fit``;
+        ``learning_rate``, ``batch_size`` and ``early_stopping`` are refused, for they would have
+        no meaning.
     learning_rate : "auto" or float, default="auto"
         ``"auto"`` is chosen from the curvature of the data and adapts while training goes on.
         A float is in the units of centred and scaled columns.
@@ -203,11 +203,12 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the last epoch came before training had levelled off.
+            If epochs still brought more than 100 ``tol`` when ``max_iter`` forced an end.
         """
         config = self._check_parameters()
         X, y = self._validate(X, y, reset=True)
-        classes, labels = np.unique(y, return_inverse=True)
+        classes = np.unique(y)
+        labels = np.searchsorted(classes, y)  # quicker than return_inverse, which sorts y
         if len(classes) < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data "
@@ -217,13 +218,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         if goes_on:
             self._check_warm_start(X, classes)
         weights = self._row_weights(X, y, classes, labels, sample_weight)
-        if self.solver == "lbfgs":
-            fit = LbfgsFit(self, config, X, labels, weights, len(classes))
-            outcome = fit.run((self.coef_, self.intercept_) if goes_on else None)
-        else:
-            fit = LogisticFit(self, config, X, labels, weights, len(classes))
-            start = LogisticState.of_weights(self.coef_, self.intercept_) if goes_on else None
-            outcome = fit.run(start)
+        start = LogisticState.of_weights(self.coef_, self.intercept_) if goes_on else None
+        outcome = self._train(start, config, X, labels, weights, len(classes))
         self.classes_ = classes
         self._take(outcome)
         self._warn_of_nonconvergence(outcome, len(classes))
@@ -233,8 +229,9 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on these rows, going on from where the last call stopped.
 
-        The state of the solver goes on as well. The learning rate stays constant over the calls;
-        ``max_iter``, ``tol`` and ``early_stopping`` have no say.
+        The state of the solver goes on as well. A learning rate that is given stays constant, an
+        automatic one falls with the steps taken; ``max_iter``, ``tol`` and ``early_stopping``
+        have no say.
 
         Parameters
         ----------
@@ -278,8 +275,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y has classes that partial_fit was not told of: {unknown!r}")
         labels = np.searchsorted(classes, y)
         weights = self._row_weights(X, y, classes, labels, sample_weight)
-        fit = LogisticFit(self, config, X, labels, weights, len(classes), one_pass=True)
-        outcome = fit.run(None if first else self._state_to_go_on_from())
+        start = None if first else self._state_to_go_on_from()
+        outcome = self._train(start, config, X, labels, weights, len(classes), one_pass=True)
         self.classes_ = classes
         self._take(outcome)
         return self
@@ -423,6 +420,18 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         if state.solver == self.solver and state.has_intercept == self.fit_intercept:
             return state
         return LogisticState.of_weights(self.coef_, self.intercept_)
+
+    def _train(self, start, *data, one_pass=False):
+        """Run one fit; return its LogisticOutcome."""
+        # Late: where a model only predicts there need be no Redis client.
+        if self.solver == "lbfgs":
+            from ._lbfgs_fit import LbfgsFit
+
+            # Not the state: its weights are of float32.
+            return LbfgsFit(self, *data).run(start and (self.coef_, self.intercept_))
+        from ._logistic_fit import LogisticFit
+
+        return LogisticFit(self, *data, one_pass=one_pass).run(start)
 
     def _take(self, outcome):
         """Set the fitted attributes."""

@@ -117,3 +117,23 @@ def wait_until(condition, failure, seconds=_DEADLINE):
         if time.monotonic() > deadline:
             raise AssertionError(failure)
         time.sleep(0.01)
+
+
+def _crc_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x95AC9329AC4BC9B5 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+_TABLE = _crc_table()
+
+
+def crc64(data):
+    """CRC-64 of Jones, as Redis puts it behind a DUMP."""
+    crc = 0
+    for byte in data:
+        crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc

@@ -15,6 +15,8 @@ TEXTS = [
     ("backend", "inline", "inline"),
     ("n_workers", "3", 3),
     ("redis_url", "redis://host:6379/0", "redis://host:6379/0"),
+    ("redis_url", "redis://:a,b@h,unix:///s", ("redis://:a,b@h", "unix:///s")),
+    ("n_servers", "3", 3),
     ("server_binary", "/opt/valkey-server", "/opt/valkey-server"),
     ("engine", "lua", "lua"),
     ("store_url", "s3://bucket/prefix", "s3://bucket/prefix"),
@@ -34,6 +36,13 @@ BAD = [
     ("n_workers", 65537),
     ("redis_url", "http://host"),
     ("redis_url", 6379),
+    ("redis_url", []),
+    ("redis_url", ["redis://host", "http://host"]),
+    ("redis_url", ["redis://host", None]),
+    ("redis_url", ["redis://host", "redis://host"]),
+    ("n_servers", 0),
+    ("n_servers", 65),
+    ("n_servers", 2.0),
     ("server_binary", 1),
     ("store_url", "/folder"),
     ("prefetch", 1),
@@ -115,9 +124,7 @@ def test_settings_are_independent(monkeypatch):
     set_config(prefetch=False)
     with config_context(backend="inline"), config_context(block_bytes=4096):
         found = get_config(n_workers=1)
-    expected = Config(
-        engine="lua", prefetch=False, backend="inline", block_bytes=4096, n_workers=1
-    )
+    expected = Config(engine="lua", prefetch=False, backend="inline", block_bytes=4096, n_workers=1)
     assert found == expected
 
 

@@ -101,11 +101,19 @@ def test_entries_that_repeat_or_are_not_sorted_stay_as_they_are(random, labels):
     assert block.data.tolist() == [8, 16, 1, 2, 4]
 
 
+def test_indices_of_two_sizes(random, labels):
+    """scipy makes them equal, but lets them be set."""
+    for index, indptr in ((np.int64, np.int32), (np.int32, np.int64)):
+        X = make_csr(random)
+        X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(indptr)
+        check(X, labels, None, random.permutation(N), 2)
+
+
 def test_room_behind_the_entries_is_no_entry(random, labels):
     """scipy allows arrays that are longer than the last row ends."""
     X = make_csr(random)
     expected = [block_to_dense(block)[0] for block in make_blocks(X, labels, None, np.arange(N), 2)]
-    X.data, X.indices = np.append(X.data, [5.0, 5.0]), np.append(X.indices, [1, 1])
+    X.data, X.indices = np.append(X.data, [5.0, 5.0]), np.append(X.indices, np.int32([1, 1]))
     blocks = make_blocks(X, labels, None, np.arange(N), 2)
     for block, dense in zip(blocks, expected, strict=True):
         np.testing.assert_array_equal(block_to_dense(block)[0], dense)
@@ -129,9 +137,17 @@ def test_ones_take_no_space(random, labels):
     rows = random.permutation(N)
     assert all(block.data is None for block in check(X, labels, None, rows, 3))
     X.data[-1] = np.nextafter(np.float32(1), 2)
-    blocks = check(X, labels, None, rows, 3)
-    (at,) = np.flatnonzero(rows == np.flatnonzero(np.diff(X.indptr))[-1])
-    assert [block.data is None for block in blocks] == [at // (N / 3) != i for i in range(3)]
+    assert not any(block.data is None for block in check(X, labels, None, rows, 3))
+
+
+def test_one_value_that_is_not_one_among_very_many():
+    n = 1_100_000
+    X = sparse.csr_array((np.ones(n), np.zeros(n, np.int32), np.arange(n + 1)), shape=(n, 1))
+    rows, labels = np.arange(n), np.zeros(n, np.float32)
+    assert next(make_blocks(X, labels, None, rows, 1)).data is None
+    X.data[-1] = 2
+    (block,) = make_blocks(X, labels, None, rows, 1)
+    np.testing.assert_array_equal(block.data, X.data)
 
 
 LAYOUTS = {
@@ -193,17 +209,17 @@ def test_blocks_are_made_one_at_a_time(random, labels):
 def test_the_size_of_a_row(random):
     X = make_csr(random)
     block = next(make_blocks(X, np.zeros(N, "f4"), np.ones(N, "f4"), np.arange(N), 1))
-    assert row_bytes(X) * N == pytest.approx(block.nbytes, abs=4)  # indptr has one more
+    assert row_bytes(X) * N == pytest.approx(block.nbytes, abs=5)  # indptr has one more
     X = X.toarray()
     block = next(make_blocks(X, np.zeros(N, "f4"), np.ones(N, "f4"), np.arange(N), 1, np.zeros(D)))
-    assert row_bytes(X) * N == pytest.approx(block.nbytes, abs=4)
+    assert row_bytes(X) * N == pytest.approx(block.nbytes, abs=5)
 
 
 class Shape:
     """Stands for an array, so large ones need no memory."""
 
-    def __init__(self, n_rows, row_mib):
-        self.shape = n_rows, int((row_mib * MIB - 12) / 8)
+    def __init__(self, *shape):
+        self.shape = shape
 
 
 @pytest.mark.parametrize(
@@ -222,16 +238,14 @@ class Shape:
 )
 def test_the_number_of_blocks(rows_mib, n_workers, block_mib, expected):
     n_rows = 10_000
-    X = Shape(n_rows, 1 / 8)
-    X.shape = n_rows, (rows_mib * MIB / n_rows - 12) / 8
+    X = Shape(n_rows, (rows_mib * MIB / n_rows - 12) / 8)  # 12 bytes of a row are no entries
     assert count_blocks(X, n_rows, n_workers, block_mib * MIB) == expected
 
 
-def test_no_block_is_empty_and_the_bound_is_kept_by_all(random):
+def test_no_block_is_empty_or_beyond_the_bound(random):
     for _ in range(300):
         n_rows, n_workers = int(random.integers(1, 2000)), int(random.integers(1, 9))
-        X = Shape(n_rows, 0)
-        X.shape = n_rows, int(10 ** random.uniform(0, 5))
+        X = Shape(n_rows, int(10 ** random.uniform(0, 5)))
         bound = int(10 ** random.uniform(4, 8))
         count = count_blocks(X, n_rows, n_workers, bound)
         assert isinstance(count, int) and 1 <= count <= n_rows

@@ -21,6 +21,10 @@ class RunEnded(ServerError):
     """The run's keys are gone: its trainer has finished or given up."""
 
 
+class BadValueError(ServerError):
+    """The server refused a value: most likely a gradient that is not finite."""
+
+
 class StaleWorkerError(ServerError):
     """A newer generation of this worker has taken over; this one must stop."""
 

@@ -39,6 +39,11 @@ class RunKeys:
         """Stream of reports: what workers have done."""
         return f"cirrus:{{{self.run_id}}}:metrics"
 
+    @property
+    def pattern(self):
+        """Pattern of all keys of the run, for an ACL user that may have no others."""
+        return f"cirrus:{{{self.run_id}}}:*"
+
     def block(self, part, number):
         """Name in the store of a block of a part of the data (``"train"``, ``"valid"``)."""
         return f"{self.prefix}{part}-{number:06d}.safetensors"

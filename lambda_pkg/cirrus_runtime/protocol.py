@@ -31,6 +31,9 @@ class TrainJob:
     store_url : str
     redis_url : str or None
         None: the worker is given the objects of its own process (backend inline).
+    shard_urls : tuple of str
+        Further servers, when the model is split over several: ``redis_url`` has the board and the
+        first rows, these have the next rows in this order.
     engine : str
         ``"module"``, ``"lua"`` or ``"inline"``.
     worker : int
@@ -57,6 +60,7 @@ class TrainJob:
     seed: int
     store_url: str
     redis_url: str | None = None
+    shard_urls: tuple = ()
     engine: str = "module"
     worker: int = 0
     generation: int = 0
@@ -86,6 +90,7 @@ class TrainJob:
                 f"the client speaks protocol version {version}, this worker {VERSION}: "
                 "install the same sklearn-cirrus on both sides"
             )
+        fields["shard_urls"] = tuple(fields.get("shard_urls", ()))  # JSON has no tuples
         return cls(**fields)
 
 

@@ -6,7 +6,16 @@ the rows of the next in one round trip. Tables larger than a reply are read and 
 
 import numpy as np
 
-from .engines import Engine, InlineEngine, LuaEngine, ModuleEngine, PushTag, open_engine
+from .engines import (
+    Engine,
+    InlineEngine,
+    LuaEngine,
+    ModuleEngine,
+    PushTag,
+    ShardedEngine,
+    open_engine,
+    open_shards,
+)
 from .model_spec import ModelSpec
 
 __all__ = [
@@ -17,7 +26,9 @@ __all__ = [
     "ModuleEngine",
     "ParameterServer",
     "PushTag",
+    "ShardedEngine",
     "open_engine",
+    "open_shards",
 ]
 
 _CHUNK_BYTES = 16 << 20

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from .board_redis import RedisBoard
-from .engines import InlineEngine, PushTag, open_engine
+from .engines import InlineEngine, PushTag, open_shards
 from .errors import RunEnded, StaleWorkerError, StoreError
 from .full_batch import FullBatch
 from .keys import RunKeys
@@ -81,26 +81,26 @@ class Resources:
 _clients = {}
 
 
-def _client(url):
-    """Return the Redis client of this process for a url: jobs that follow reuse its connections."""
+def _open_clients(urls):
+    """Return the Redis clients of this process for urls: jobs that follow may use them again."""
     import redis
 
-    if url not in _clients:
-        _clients.clear()  # the server before is most likely gone
-        _clients[url] = redis.from_url(url)
-    return _clients[url]
+    if urls not in _clients:
+        _clients.clear()  # the servers before are most likely gone
+        _clients[urls] = [redis.from_url(url) for url in urls]
+    return _clients[urls]
 
 
 def _open(job, keys):
     """Open what a job names."""
-    client = _client(job.redis_url)
+    clients = _open_clients((job.redis_url, *job.shard_urls))
     board = RedisBoard(
-        *(client, keys),
+        *(clients[0], keys),
         worker=job.worker,
         generation=job.generation,
         lease_seconds=job.lease_seconds,
     )
-    return Resources(board, open_engine(client, job.engine), open_store(job.store_url))
+    return Resources(board, open_shards(clients, job.engine), open_store(job.store_url))
 
 
 class _Worker:

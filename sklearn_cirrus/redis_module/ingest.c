@@ -3,25 +3,41 @@
 
 #include <math.h>
 
+#if defined(__GNUC__) || defined(__clang__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+#define AHEAD 8 /* rows: they lie in random order, each a few cache lines that nobody expects */
+
 #define GATHER_CSR(index_t, value_t)                                                              \
     do {                                                                                          \
         const index_t *starts = indptr, *columns = indices;                                       \
         const value_t *values = data;                                                             \
         for (size_t i = 0; i < n_rows; i++) {                                                     \
-            for (index_t k = starts[rows[i]]; k < starts[rows[i] + 1]; k++, end++) {              \
-                out_indices[end] = (uint32_t)columns[k];                                          \
-                out_data[end] = (float)values[k];                                                 \
-                all_ones &= values[k] == (value_t)1;                                              \
+            const index_t first = starts[rows[i]], stop = starts[rows[i] + 1];                    \
+            if (i + 2 * AHEAD < n_rows)                                                           \
+                PREFETCH(starts + rows[i + 2 * AHEAD]);                                           \
+            if (i + AHEAD < n_rows) {                                                             \
+                const index_t next = starts[rows[i + AHEAD]], end = starts[rows[i + AHEAD] + 1];  \
+                for (index_t k = next; k < end; k += 64 / (index_t)sizeof(index_t))               \
+                    PREFETCH(columns + k);                                                        \
+                for (index_t k = next; values && k < end; k += 64 / (index_t)sizeof(value_t))     \
+                    PREFETCH(values + k);                                                         \
             }                                                                                     \
-            out_indptr[i + 1] = end;                                                              \
+            for (index_t k = first; k < stop; k++)                                                \
+                out_indices[end_of_out + (size_t)(k - first)] = (uint32_t)columns[k];             \
+            for (index_t k = first; values && k < stop; k++)                                      \
+                out_data[end_of_out + (size_t)(k - first)] = (float)values[k];                    \
+            end_of_out += (size_t)(stop - first);                                                 \
+            out_indptr[i + 1] = (uint32_t)end_of_out;                                             \
         }                                                                                         \
     } while (0)
 
-int cirrus_gather_csr(const void *indptr, const void *indices, int wide_index, const void *data,
-                      int wide_data, const int64_t *rows, size_t n_rows, uint32_t *out_indptr,
-                      uint32_t *out_indices, float *out_data) {
-    uint32_t end = 0;
-    int all_ones = 1;
+void cirrus_gather_csr(const void *indptr, const void *indices, int wide_index, const void *data,
+                       int wide_data, const int64_t *rows, size_t n_rows, uint32_t *out_indptr,
+                       uint32_t *out_indices, float *out_data) {
+    size_t end_of_out = 0;
     out_indptr[0] = 0;
     if (wide_index && wide_data)
         GATHER_CSR(int64_t, double);
@@ -31,7 +47,6 @@ int cirrus_gather_csr(const void *indptr, const void *indices, int wide_index, c
         GATHER_CSR(int32_t, double);
     else
         GATHER_CSR(int32_t, float);
-    return all_ones;
 }
 
 #define GATHER_DENSE(value_t)                                                                     \

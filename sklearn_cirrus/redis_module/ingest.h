@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 /* Rows of a CSR matrix, in the order given. wide_index: indptr and indices are int64,
- * else int32; wide_data: data is float64, else float32. out_indptr has n_rows + 1.
- * Returns 1 if every value gathered is exactly 1. */
-int cirrus_gather_csr(const void *indptr, const void *indices, int wide_index, const void *data,
-                      int wide_data, const int64_t *rows, size_t n_rows, uint32_t *out_indptr,
-                      uint32_t *out_indices, float *out_data);
+ * else int32; wide_data: data is float64, else float32; without data (NULL) out_data is left
+ * alone. out_indptr has n_rows + 1. */
+void cirrus_gather_csr(const void *indptr, const void *indices, int wide_index, const void *data,
+                       int wide_data, const int64_t *rows, size_t n_rows, uint32_t *out_indptr,
+                       uint32_t *out_indices, float *out_data);
 
 /* Rows of a dense matrix (strides in elements), minus `center` (per column), every entry kept. */
 void cirrus_gather_dense(const void *values, int wide_data, int64_t row_stride,

@@ -62,6 +62,7 @@ const char *cirrus_status_text(cirrus_status status) {
     case CIRRUS_BAD_SLOT: return "the model has no such slot";
     case CIRRUS_BAD_RANGE: return "the rows lie outside the table";
     case CIRRUS_BAD_STATE: return "a scale is not in 1e-15 .. 1e15, or a square or count is negative";
+    case CIRRUS_NO_STEP_LEFT: return "the model has seen 2^53 steps, and more cannot be counted";
     }
     return "unknown status";
 }
@@ -483,6 +484,8 @@ cirrus_status cirrus_push(cirrus_model *m, const uint8_t *ids, const uint8_t *gr
                           float lr) {
     if (!not_negative(lr))
         return CIRRUS_BAD_RATE;
+    if (cirrus_steps(m) >= CIRRUS_MAX_COUNT)
+        return CIRRUS_NO_STEP_LEFT;
     if (!ids_in_range(ids, n, m->spec.rows))
         return CIRRUS_BAD_ID;
     if (!all_finite(grads, n * m->spec.width))
@@ -569,7 +572,7 @@ uint64_t cirrus_steps(const cirrus_model *m) { return m->base + m->step; }
 cirrus_status cirrus_set_clock(cirrus_model *m, uint64_t steps, float rate) {
     if (!not_negative(rate))
         return CIRRUS_BAD_RATE;
-    if (m->step != 0 || steps > (uint64_t)1 << 53) /* a double must count them */
+    if (m->step != 0 || steps > CIRRUS_MAX_COUNT) /* a double must count them */
         return CIRRUS_BAD_RANGE;
     m->base = steps;
     m->rate = rate;

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #define CIRRUS_MAX_WIDTH 65536u
+#define CIRRUS_MAX_COUNT ((uint64_t)1 << 53) /* of steps and sequences: a double must hold it */
 #define CIRRUS_MAX_STEP 0x7ffffff0u /* the top bit of a stamp is a scratch mark */
 
 typedef enum {
@@ -44,7 +45,8 @@ typedef enum {
     CIRRUS_BAD_RATE = 6,      /* the learning rate is negative or not finite */
     CIRRUS_BAD_SLOT = 7,      /* no such slot in this model */
     CIRRUS_BAD_RANGE = 8,     /* rows asked for lie outside the table */
-    CIRRUS_BAD_STATE = 9      /* a scale or a sum of squares that no update could leave */
+    CIRRUS_BAD_STATE = 9,     /* a scale or a sum of squares that no update could leave */
+    CIRRUS_NO_STEP_LEFT = 10  /* the model has seen as many steps as can be counted */
 } cirrus_status;
 
 /* What a model is; fixed at creation. Mirrored field by field in kernels.py. */

@@ -8,7 +8,6 @@
 #include "redis_api.h"
 
 #define CIRRUS_MAX_WORKER 65535u
-#define CIRRUS_MAX_COUNT ((uint64_t)1 << 53) /* of steps and sequences: a double must hold it */
 #define CIRRUS_SLOT_RAW 102 /* whole rows as they lie in the table, stamps included */
 
 /* The last push of one worker: what makes a repeated push recognisable. */
@@ -29,6 +28,7 @@ RedisModuleType *cirrus_register_type(RedisModuleCtx *ctx);
 
 /* Memory that Redis counts; NULL where RedisModule_Alloc would end the server. */
 void *cirrus_try_alloc(size_t bytes);
+void cirrus_release(void *memory);
 
 /* Takes the model over; NULL (and the model freed) if there is no memory for its holder. */
 served_model *cirrus_serve(cirrus_model *model);

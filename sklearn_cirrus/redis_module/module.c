@@ -22,13 +22,13 @@
 #include "model_type.h"
 #include "vector.h"
 
-#include <float.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
 
 #define MODULE_VERSION 1
 #define MAX_REPLY ((size_t)512 << 20)
+#define MORE_THAN_FLOAT 0x1.ffffffp127 /* what is less rounds to FLT_MAX, as its nine digits do */
 
 static RedisModuleType *model_type;
 
@@ -65,7 +65,7 @@ static int get_count(const RedisModuleString *text, uint64_t most, uint64_t *cou
 static int get_number(const RedisModuleString *text, float *number) {
     double value;
     if (RedisModule_StringToDouble(text, &value) != REDISMODULE_OK ||
-        !(value >= 0.0 && value <= FLT_MAX))
+        !(value >= 0.0 && value < MORE_THAN_FLOAT))
         return 0;
     *number = (float)value;
     return 1;
@@ -342,7 +342,7 @@ static int pull_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
             RedisModule_ReplyWithStringBuffer(ctx, (char *)rows, pull.ids * size);
         else
             fail_with(ctx, status);
-        RedisModule_Free(rows);
+        cirrus_release(rows);
     }
     RedisModule_CloseKey(key);
     return REDISMODULE_OK;
@@ -391,7 +391,7 @@ static int step_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
             cirrus_pull(served->model, pull.bytes, pull.ids, rows);
             RedisModule_ReplyWithStringBuffer(ctx, (char *)rows, pull.ids * size);
         }
-        RedisModule_Free(rows);
+        cirrus_release(rows);
     }
     RedisModule_CloseKey(key);
     return REDISMODULE_OK;
@@ -432,7 +432,7 @@ static int dump_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
             RedisModule_ReplyWithStringBuffer(ctx, (char *)values, count * slot_bytes(m, slot));
         else
             fail_with(ctx, status);
-        RedisModule_Free(values);
+        cirrus_release(values);
     }
     RedisModule_CloseKey(key);
     return REDISMODULE_OK;

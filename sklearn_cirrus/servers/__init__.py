@@ -1,10 +1,19 @@
 """Who runs Redis: this process (embedded) or somebody else (external)."""
 
+from .access import WorkerAccess
 from .base import Server
 from .embedded import EmbeddedServer, shared_server
 from .external import ExternalServer
 
-__all__ = ["EmbeddedServer", "ExternalServer", "Server", "open_server", "shared_server"]
+__all__ = [
+    "EmbeddedServer",
+    "ExternalServer",
+    "Server",
+    "WorkerAccess",
+    "open_server",
+    "open_servers",
+    "shared_server",
+]
 
 
 def open_server(redis_url: str | None = None, server_binary: str | None = None) -> Server:
@@ -33,3 +42,31 @@ def open_server(redis_url: str | None = None, server_binary: str | None = None) 
     server = ExternalServer(redis_url)
     server.start()
     return server
+
+
+def open_servers(
+    redis_urls: tuple[str, ...] = (), n_servers: int = 1, server_binary: str | None = None
+) -> list[Server]:
+    """Give the servers that a model is split over; like :func:`open_server` for each.
+
+    Parameters
+    ----------
+    redis_urls : tuple of str
+        Urls of servers that somebody else runs.
+    n_servers : int
+        Without urls: how many embedded servers of this process.
+    server_binary : str, optional
+        As in :func:`open_server`.
+
+    Returns
+    -------
+    list of Server
+
+    Raises
+    ------
+    ServerError
+        A server cannot be reached or started.
+    """
+    if redis_urls:
+        return [open_server(url) for url in redis_urls]
+    return [shared_server(server_binary, number) for number in range(n_servers)]

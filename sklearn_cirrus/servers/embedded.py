@@ -219,16 +219,18 @@ def _last_lines(log) -> str:
 
 
 _lock = threading.Lock()
-_shared: dict[str | None, EmbeddedServer] = {}
+_shared: dict[tuple[str | None, int], EmbeddedServer] = {}
 
 
-def shared_server(server_binary: str | None = None) -> EmbeddedServer:
-    """Give the embedded server of this process, started now if it does not run.
+def shared_server(server_binary: str | None = None, number: int = 0) -> EmbeddedServer:
+    """Give an embedded server of this process, started now if it does not run.
 
     Parameters
     ----------
     server_binary : str, optional
-        As in :class:`EmbeddedServer`; each program has one server.
+        As in :class:`EmbeddedServer`.
+    number : int
+        Each program has one server of each number; a model split over n has those below n.
 
     Returns
     -------
@@ -241,12 +243,12 @@ def shared_server(server_binary: str | None = None) -> EmbeddedServer:
         No server can be started.
     """
     with _lock:
-        server = _shared.get(server_binary)
+        server = _shared.get((server_binary, number))
         if server is None or not server.is_alive():
             if server is not None:
                 _log.warning("the embedded server was gone and is started again")
                 server.stop()
-            server = _shared[server_binary] = EmbeddedServer(server_binary)
+            server = _shared[server_binary, number] = EmbeddedServer(server_binary)
             server.start()
         return server
 

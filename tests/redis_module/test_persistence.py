@@ -6,7 +6,7 @@ import socket
 import pytest
 import redis
 
-from ..redis_servers import wait_until
+from ..redis_servers import crc64, wait_until
 from .conftest import floats_of, ids_of
 
 SPECS = {
@@ -166,23 +166,3 @@ def test_damaged_dumps_are_refused(client):
             client.delete("damaged")
     assert 500 < refused < 3000
     assert client.ping()
-
-
-def _crc_table():
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x95AC9329AC4BC9B5 if value & 1 else 0)
-        table.append(value)
-    return table
-
-
-_TABLE = _crc_table()
-
-
-def crc64(data):
-    """CRC-64 of Jones, as Redis puts it behind a DUMP."""
-    crc = 0
-    for byte in data:
-        crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc

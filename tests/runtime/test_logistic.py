@@ -14,11 +14,6 @@ from .logistic_oracle import losses_and_gradient, random_block
 D = 12
 
 
-@pytest.fixture
-def random():
-    return np.random.default_rng(0)
-
-
 def random_model(random, width, intercept):
     return random.standard_normal((D + intercept, width)).astype(np.float32)
 

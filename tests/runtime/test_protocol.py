@@ -18,6 +18,7 @@ JOB = TrainJob(
     seed=2**31 - 2,
     store_url="file:///a%20b",
     redis_url="unix:///tmp/s?db=0",
+    shard_urls=("redis://a", "redis://b"),
     engine="lua",
     worker=65535,
     generation=7,
@@ -42,9 +43,17 @@ def test_a_job_survives_json():
 
 def test_what_a_job_leaves_out_is_the_default():
     short = JOB.to_json()
-    for name in ("redis_url", "engine", "worker", "generation", "prefetch", "deadline"):
+    for name in (
+        "redis_url",
+        "shard_urls",
+        "engine",
+        "worker",
+        "generation",
+        "prefetch",
+        "deadline",
+    ):
         del short[name]
-    expected = replace(JOB, redis_url=None, engine="module", worker=0)
+    expected = replace(JOB, redis_url=None, shard_urls=(), engine="module", worker=0)
     expected = replace(expected, generation=0, prefetch=True, deadline=None)
     assert TrainJob.from_json(short) == expected
 

@@ -2,14 +2,24 @@
 
 import redis
 
-from ..errors import RunEnded, ServerError
+from ..errors import ServerError
 from .base import Engine, PushTag
 from .connection import HeldConnection, pack
 from .inline import InlineEngine
 from .lua import LuaEngine
 from .module import ModuleEngine
+from .sharded import ShardedEngine
 
-__all__ = ["Engine", "InlineEngine", "LuaEngine", "ModuleEngine", "PushTag", "open_engine"]
+__all__ = [
+    "Engine",
+    "InlineEngine",
+    "LuaEngine",
+    "ModuleEngine",
+    "PushTag",
+    "ShardedEngine",
+    "open_engine",
+    "open_shards",
+]
 
 _ENGINES = {"module": ModuleEngine, "lua": LuaEngine}
 
@@ -50,16 +60,45 @@ def open_engine(client, name="auto"):
     return LuaEngine(client)
 
 
+def open_shards(clients, name="auto"):
+    """Return the engine of models that are split over servers.
+
+    Parameters
+    ----------
+    clients : list of redis.Redis
+        One client a server, in the order of the rows that it holds.
+    name : {"auto", "module", "lua"}
+        ``"auto"`` is module if every server has the module, else lua.
+
+    Returns
+    -------
+    Engine
+        That of :func:`open_engine` if there is one server.
+
+    Raises
+    ------
+    ServerError
+        If a server cannot be reached, or lacks the module that ``"module"`` needs.
+    """
+    engines = [open_engine(client, name) for client in clients]
+    if len(engines) == 1:
+        return engines[0]
+    if len({engine.name for engine in engines}) > 1:
+        engines = [LuaEngine(client) for client in clients]
+    return ShardedEngine(engines)
+
+
 def _has_module(client):
-    """Ask for the model at a key that cannot be: only the module has an answer."""
+    """Ask something that is wrong: only the module says in what way, and no ACL has a say in it."""
     held = HeldConnection(client)
     try:
-        held.call(pack(b"CIRRUS.INFO", b"cirrus:{no run}:model"))
-    except RunEnded:
-        return True
+        held.call(pack(b"CIRRUS.INFO"))
     except ServerError as error:
-        if isinstance(error.__cause__, redis.ResponseError) and "unknown command" in str(error):
-            return False
+        if isinstance(error.__cause__, redis.ResponseError):
+            if "wrong number of arguments" in str(error):
+                return True
+            if "unknown command" in str(error):
+                return False
         raise
     finally:
         held.close()

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import RunEnded, ServerError, StaleWorkerError
+from ..errors import BadValueError, RunEnded, ServerError, StaleWorkerError
 
 _TAG_LIMITS = {"worker": 65535, "generation": 2**32 - 1, "sequence": 2**53}
-_ERRORS = {"NOMODEL": RunEnded, "STALEWORKER": StaleWorkerError}
+_ERRORS = {"NOMODEL": RunEnded, "STALEWORKER": StaleWorkerError, "BADVALUE": BadValueError}
 
 
 class PushTag(NamedTuple):
@@ -107,6 +107,15 @@ class Engine(ABC):
     @abstractmethod
     def drop(self, key):
         """Delete the model or the vector; no error if there is none."""
+
+    def send(self, method, *arguments):
+        """Begin ``"pull"``, ``"push"`` or ``"step"``; return the function that gives its result.
+
+        For a model that is split over several engines: it begins on all before it waits for any.
+        The caller keeps other threads off, and closes the engine if it will not call the function.
+        """
+        result = getattr(self, method)(*arguments)
+        return lambda: result
 
     def close(self):  # noqa: B027 (most engines hold nothing to let go of)
         """Let go of connections; the engine may still be used and then opens them again."""

@@ -19,8 +19,8 @@ def pack(*arguments):
 
 def read_vector(held, key):
     """Return the float64 values in a plain string key."""
-    reply = held.call(pack(b"GET", key.encode()))
-    if reply is None:
+    reply = held.call(pack(b"GETRANGE", key.encode(), b"0", b"-1"))
+    if not reply:
         raise refusal("NOMODEL there is no vector at this key")
     return np.frombuffer(reply, np.float64)
 
@@ -57,27 +57,45 @@ class HeldConnection:
 
         If one is refused, the first refusal is raised when all replies have been read.
         """
+        with self._lock:
+            self.send(packed)
+            return self.receive(count)
+
+    def send(self, packed):
+        """Send packed commands: the first half of :meth:`call_all`, for a caller that has several
+        connections and sends on all of them before it waits. It sees to it that no other thread
+        comes between, and if it cannot go on to :meth:`receive`, it must :meth:`close`.
+        """
+        try:
+            self._connection.send_packed_command([packed], False)
+        except BaseException as error:
+            self._lose(error)
+            raise
+
+    def receive(self, count=1):
+        """Return the replies to what was sent: the second half of :meth:`call_all`."""
         connection = self._connection
         replies, refused = [], None
-        with self._lock:
-            try:
-                connection.send_packed_command([packed], False)
-                for _ in range(count):
-                    try:
-                        replies.append(connection.read_response(disable_decoding=True))
-                    except redis.ResponseError as error:
-                        refused = refused or error
-            except (redis.RedisError, OSError) as error:
-                connection.disconnect()
-                raise ServerError(f"the parameter server cannot be reached: {error}") from error
-            except BaseException:  # a reply may be under way that no one will read
-                connection.disconnect()
-                raise
+        try:
+            for _ in range(count):
+                try:
+                    replies.append(connection.read_response(disable_decoding=True))
+                except redis.ResponseError as error:
+                    refused = refused or error
+        except BaseException as error:
+            self._lose(error)
+            raise
         if refused is None:
             return replies
         # redis-py has cut the word off a refusal for want of memory.
         word = "OOM " if isinstance(refused, redis.OutOfMemoryError) else ""
         raise refusal(f"{word}{refused}") from refused
+
+    def _lose(self, error):
+        """Disconnect, for a reply may be under way that no one will read."""
+        self._connection.disconnect()
+        if isinstance(error, (redis.RedisError, OSError)):
+            raise ServerError(f"the parameter server cannot be reached: {error}") from error
 
     def close(self):
         """Close the connection; the next command opens it again."""

@@ -47,14 +47,26 @@ class LuaEngine(Engine):
         self._run(key, *command)
 
     def pull(self, key, ids):
-        return _floats(self._run(key, b"pull", ids))
+        return _floats(self._run(key, *_pull(ids)))
 
     def push(self, key, ids, grads, lr, tag):
-        return self._run(key, b"push", repr(lr).encode(), ids, grads, *_tail(tag)) == 1
+        return self._run(key, *_push(ids, grads, lr, tag)) == 1
 
     def step(self, key, ids, grads, lr, next_ids, tag):
-        rate = repr(lr).encode()
-        return _floats(self._run(key, b"step", next_ids, rate, ids, grads, *_tail(tag)))
+        return _floats(self._run(key, *_step(ids, grads, lr, next_ids, tag)))
+
+    def send(self, method, key, *arguments):
+        make, decode = _HALVES[method]
+        script = _keys(key) + make(*arguments)
+        self._held.send(pack(b"EVALSHA", _DIGEST, b"2", *script))
+
+        def receive():
+            try:
+                return decode(self._held.receive()[0])
+            except ServerError as error:
+                return decode(self._run_anew(error, script))
+
+        return receive
 
     def dump(self, key, slot, first, count):
         chunks = []
@@ -98,18 +110,37 @@ class LuaEngine(Engine):
 
     def _run(self, key, *arguments):
         """Run the script, and send it if the server does not know it yet."""
-        keys = _keys(key)
+        script = _keys(key) + arguments
         try:
-            return self._held.call(pack(b"EVALSHA", _DIGEST, b"2", *keys, *arguments))
+            return self._held.call(pack(b"EVALSHA", _DIGEST, b"2", *script))
         except ServerError as error:
-            if not isinstance(error.__cause__, redis.exceptions.NoScriptError):
-                raise
-        return self._held.call(pack(b"EVAL", _SCRIPT, b"2", *keys, *arguments))
+            return self._run_anew(error, script)
+
+    def _run_anew(self, error, script):
+        """Run the script with its text, if the error says that the server does not know it."""
+        if not isinstance(error.__cause__, redis.exceptions.NoScriptError):
+            raise error
+        return self._held.call(pack(b"EVAL", _SCRIPT, b"2", *script))
 
 
 def _keys(key):
     """Return the two keys of a model."""
     return key.encode(), key.encode() + b":table"
+
+
+def _pull(ids):
+    """Return the arguments of a pull."""
+    return b"pull", ids
+
+
+def _push(ids, grads, lr, tag):
+    """Return the arguments of a push."""
+    return b"push", repr(lr).encode(), ids, grads, *_tail(tag)
+
+
+def _step(ids, grads, lr, next_ids, tag):
+    """Return the arguments of a step."""
+    return b"step", next_ids, repr(lr).encode(), ids, grads, *_tail(tag)
 
 
 def _floats(reply):
@@ -123,3 +154,7 @@ def _tail(tag):
         return ()
     check_tag(tag)
     return tuple(b"%d" % value for value in tag)
+
+
+_HALVES = {"pull": (_pull, _floats), "push": (_push, (1).__eq__), "step": (_step, _floats)}
+"""How a method becomes arguments, and how its reply is read."""

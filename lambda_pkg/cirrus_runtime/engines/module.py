@@ -35,26 +35,18 @@ class ModuleEngine(Engine):
         self._held.call(pack(*command))
 
     def pull(self, key, ids):
-        reply = self._held.call(pack(b"CIRRUS.PULL", key.encode(), ids))
-        return np.frombuffer(reply, np.float32)
+        return _floats(self._held.call(_pull(key, ids)))
 
     def push(self, key, ids, grads, lr, tag):
-        name, rate = key.encode(), _number(lr)
-        more, tail = _tail(tag)
-        packed = _PUSH % (
-            *(5 + more, len(name), name, len(rate), rate),
-            *(ids.nbytes, ids, grads.nbytes, grads, tail),
-        )
-        return self._held.call(packed) == 1
+        return self._held.call(_push(key, ids, grads, lr, tag)) == 1
 
     def step(self, key, ids, grads, lr, next_ids, tag):
-        name, rate = key.encode(), _number(lr)
-        more, tail = _tail(tag)
-        packed = _STEP % (
-            *(6 + more, len(name), name, len(rate), rate),
-            *(ids.nbytes, ids, grads.nbytes, grads, next_ids.nbytes, next_ids, tail),
-        )
-        return np.frombuffer(self._held.call(packed), np.float32)
+        return _floats(self._held.call(_step(key, ids, grads, lr, next_ids, tag)))
+
+    def send(self, method, *arguments):
+        pack_method, decode = _HALVES[method]
+        self._held.send(pack_method(*arguments))
+        return lambda: decode(self._held.receive()[0])
 
     def dump(self, key, slot, first, count):
         command = (b"CIRRUS.DUMP", key.encode(), *map(_number, (slot, first, count)))
@@ -92,6 +84,36 @@ def _number(value):
     return repr(value).encode()
 
 
+def _pull(key, ids):
+    """Pack a pull."""
+    return pack(b"CIRRUS.PULL", key.encode(), ids)
+
+
+def _push(key, ids, grads, lr, tag):
+    """Pack a push."""
+    name, rate = key.encode(), _number(lr)
+    more, tail = _tail(tag)
+    return _PUSH % (
+        *(5 + more, len(name), name, len(rate), rate),
+        *(ids.nbytes, ids, grads.nbytes, grads, tail),
+    )
+
+
+def _step(key, ids, grads, lr, next_ids, tag):
+    """Pack a step."""
+    name, rate = key.encode(), _number(lr)
+    more, tail = _tail(tag)
+    return _STEP % (
+        *(6 + more, len(name), name, len(rate), rate),
+        *(ids.nbytes, ids, grads.nbytes, grads, next_ids.nbytes, next_ids, tail),
+    )
+
+
+def _floats(reply):
+    """Return the values of a binary reply."""
+    return np.frombuffer(reply, np.float32)
+
+
 def _tail(tag):
     """Return how many arguments a tag adds to a push, and these arguments packed."""
     if tag is None:
@@ -101,3 +123,7 @@ def _tail(tag):
         *(len(worker), worker, len(generation), generation),
         *(len(sequence), sequence),
     )
+
+
+_HALVES = {"pull": (_pull, _floats), "push": (_push, (1).__eq__), "step": (_step, _floats)}
+"""How a method is packed, and how its reply is read."""

@@ -1,0 +1,41 @@
+"""What a fitted logistic regression keeps to go on from. It loads where no Redis client is."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ._columns import Columns
+from ._rates import Rates
+
+
+@dataclass(frozen=True)
+class LogisticState:
+    """What a later ``partial_fit`` or warm start goes on from. Plain arrays: it pickles.
+
+    Attributes
+    ----------
+    slots : dict of str to float32 array
+        Slots of the server's model; ``"weights"`` of shape (rows, width).
+    solver : str or None
+        None: the slots are the weights alone.
+    has_intercept : bool
+    columns : Columns
+        The centring that the intercept belongs to, and the scales.
+    rates : Rates or None
+    clock : tuple of (int, float) or None
+    seen : float
+        Rows that ``partial_fit`` has seen.
+    """
+
+    slots: dict
+    solver: str | None = None
+    has_intercept: bool = True
+    columns: Columns = field(default_factory=lambda: Columns(None, None))
+    rates: Rates | None = None
+    clock: tuple | None = None
+    seen: float = 0.0
+
+    @classmethod
+    def of_weights(cls, coef, intercept):
+        """Return the state of a model of which only the weights are known."""
+        return cls({"weights": np.vstack([coef.T, intercept]).astype(np.float32)})

