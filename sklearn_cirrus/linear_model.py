@@ -183,8 +183,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            float32 or float64; computed with in float32. A CSR matrix is read as it is, other
-            sparse formats are converted.
+            float32 or float64; computed with in float32, by lbfgs in float64. A CSR matrix is
+            read as it is, other sparse formats are converted.
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), optional
             Not negative.
@@ -203,7 +203,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If epochs still brought more than 100 ``tol`` when ``max_iter`` forced an end.
+            If epochs still brought more than 100 ``tol`` when ``max_iter`` forced an end; if lbfgs
+            has ended with a gradient beyond ``tol``.
         """
         config = self._check_parameters()
         X, y = self._validate(X, y, reset=True)

@@ -12,7 +12,7 @@ from cirrus_runtime.engines import pack
 
 from ..redis_servers import crc64, running_server, wait_until
 from . import sanitized
-from .commands import MODEL_KEYS, STRING_KEY, Commands
+from .commands import MODEL_KEYS, STRING_KEY, VECTOR, Commands
 from .shadow import RAW_SLOT, Refused, Shadow, Unforeseeable
 
 _GROWTH = 96 << 20  # bytes by which the server may grow while the models stay small
@@ -123,8 +123,8 @@ class Campaign:
             pool = self.client.connection_pool
             self.connection = pool.connection_class(**pool.connection_kwargs)
             try:
-                self._call(b"SET", STRING_KEY, b"text")
-                self.shadow.strings.add(STRING_KEY)
+                self._call(b"SET", STRING_KEY, VECTOR)
+                self.shadow.strings[STRING_KEY] = VECTOR
                 self._compare_all("start")
                 events = (self._reload, self._rewrite, self._load_log, self._unlink_all)
                 for event in (*events, *events, None):

@@ -8,7 +8,8 @@ from .shadow import RAW_SLOT
 
 MODEL_KEYS = [b"m%d" % i for i in range(5)] + [b"", b"\0\xff\r\n", b"k" * 300]
 STRING_KEY, NO_KEY = b"a string", b"nothing"
-NAMES = ("CREATE", "PULL", "PUSH", "STEP", "DUMP", "LOAD", "TAG", "INFO")
+VECTOR = np.arange(8.0).tobytes()  # what the string holds
+NAMES = ("CREATE", "PULL", "PUSH", "STEP", "DUMP", "LOAD", "TAG", "INFO", "GATHER")
 _MOST_VALUES = 20_000  # of a table, without its state
 _FLAGS = (b"TAG", b"tag", b"ROWS", b"WIDTH", b"OPTIMIZER", b"SCALED", b"CLOCK", b"FOLDED", b"L1")
 _NUMBERS = (
@@ -84,6 +85,14 @@ class Commands:
 
     def _valid(self):
         """Return a command that most likely succeeds."""
+        if self.random.random() < 0.03:
+            ids = self.random.integers(0, 8, self.random.integers(0, 6)).astype(np.uint32)
+            return [
+                b"CIRRUS.GATHER",
+                STRING_KEY,
+                self.pick((b"1", b"2", b"8", b"3")),
+                ids.tobytes(),
+            ]
         key = self.pick(MODEL_KEYS)
         served = self.shadow.models.get(key)
         if served is None:

@@ -38,7 +38,7 @@ class Shadow:
 
     def __init__(self):
         self.models = {}
-        self.strings = set()
+        self.strings = {}
 
     def answer(self, argv, word):
         """Return what a command must answer, and do it.
@@ -202,6 +202,19 @@ class Shadow:
         values |= {"scaled": spec.scaled, "steps": served.model.steps}
         values |= {"rate": b"%.9g" % served.model.rate, "state_slots": served.struct.slots}
         return [part for name, value in values.items() for part in (name.encode(), value)]
+
+    def _gather(self, argv):
+        _demand(len(argv) == 4, "ERR")
+        width = _count(argv[2], 65536)
+        _demand(width > 0, "BADVALUE")
+        ids = _ids(argv[3])
+        _demand(argv[1] in self.models or argv[1] in self.strings, "NOMODEL")
+        _demand(argv[1] in self.strings, "WRONGTYPE")
+        vector = np.frombuffer(self.strings[argv[1]])
+        _demand(vector.size % width == 0, "BADLENGTH")
+        _check_reply(8 * width * ids.size)
+        _demand((ids < vector.size // width).all(), "BADID")
+        return vector.reshape(-1, width)[ids].tobytes()
 
     # ---- Arguments
 
