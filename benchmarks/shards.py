@@ -10,6 +10,7 @@ only cost. Look at ``cores`` in the report before anything else.
 """
 
 import argparse
+import contextlib
 import itertools
 import secrets
 import statistics
@@ -87,40 +88,39 @@ def measure_fits(options):
 
 def measure_steps(options):
     """Time the round trip of one process with every number of servers, in turn."""
+    with contextlib.ExitStack() as stack:
+        models = {number: open_model(number, options, stack) for number in options.servers}
+        return [compare_steps(models, n_ids, options) for n_ids in options.ids]
+
+
+def open_model(number, options, stack):
+    """Create a model over a number of embedded servers; the stack ends it."""
+    clients = [stack.enter_context(server.client()) for server in open_servers(n_servers=number)]
+    key = f"cirrus:{{benchmark-{secrets.token_hex(4)}}}:model"
+    model = ParameterServer(open_shards(clients), key)
+    stack.callback(model.engine.close)
+    model.create(ModelSpec(2**options.bits, 1, "adagrad"))
+    stack.callback(model.drop)
+    return model
+
+
+def compare_steps(models, n_ids, options):
+    """Time steps of one size; the models take turns, so that a busy moment falls on all."""
     random = np.random.default_rng(options.seed)
-    rows, key = 2**options.bits, f"cirrus:{{benchmark-{secrets.token_hex(4)}}}:model"
-    results = []
-    for n_ids in options.ids:
-        seconds = {}
-        for number in options.servers:
-            clients = [server.client() for server in open_servers(n_servers=number)]
-            model = ParameterServer(open_shards(clients), key)
-            model.create(ModelSpec(rows, 1, "adagrad"))
-            batches = [random.choice(rows, n_ids, replace=False) for _ in range(16)]
-            batches = [batch.astype(np.uint32) for batch in batches]
-            gradient = random.normal(size=(n_ids, 1)).astype(np.float32)
-            try:
-                seconds[number] = time_steps(model, batches, gradient, options.steps)
-            finally:
-                model.drop()
-                model.engine.close()
-                for client in clients:
-                    client.close()
-        shown = {number: f"{entry['median'] * 1e6:.0f} us" for number, entry in seconds.items()}
-        say(f"step of {n_ids} ids: {shown}")
-        results.append({"ids": n_ids, "seconds": seconds})
-    return results
-
-
-def time_steps(model, batches, gradient, steps):
-    """Time steps one by one."""
-    seconds = []
-    for i in range(steps + 100):
-        start = time.perf_counter()
-        model.step(batches[i % 16], gradient, 0.01, batches[(i + 1) % 16])
-        if i >= 100:  # the first open connections and fault memory in
-            seconds.append(time.perf_counter() - start)
-    return quantiles(seconds)
+    batches = [random.choice(2**options.bits, n_ids, replace=False) for _ in range(16)]
+    batches = [batch.astype(np.uint32) for batch in batches]
+    gradient = random.normal(size=(n_ids, 1)).astype(np.float32)
+    seconds = {number: [] for number in models}
+    for i in range(options.steps + 100):
+        for number, model in models.items():
+            start = time.perf_counter()
+            model.step(batches[i % 16], gradient, 0.01, batches[(i + 1) % 16])
+            if i >= 100:  # the first open connections and fault memory in
+                seconds[number].append(time.perf_counter() - start)
+    spread = {number: quantiles(values) for number, values in seconds.items()}
+    shown = {number: f"{entry['median'] * 1e6:.0f} us" for number, entry in spread.items()}
+    say(f"step of {n_ids} ids by number of servers: {shown}")
+    return {"ids": n_ids, "seconds": spread}
 
 
 def main():

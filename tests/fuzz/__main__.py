@@ -9,7 +9,8 @@ import shutil
 import sys
 
 from ..redis_servers import find_server
-from .campaign import Campaign, Finding
+from .campaign import Campaign
+from .report import Finding
 
 
 def parse(arguments=None):

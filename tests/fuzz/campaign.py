@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
@@ -13,7 +12,10 @@ from cirrus_runtime.engines import pack
 from ..redis_servers import crc64, running_server, wait_until
 from . import sanitized
 from .commands import MODEL_KEYS, STRING_KEY, VECTOR, Commands
-from .shadow import RAW_SLOT, Refused, Shadow, Unforeseeable
+from .replies import first_word, same, shown, told
+from .report import Finding, Report
+from .shadow import Shadow, Unforeseeable
+from .tables import RAW_SLOT, Refused
 
 _GROWTH = 96 << 20  # bytes by which the server may grow while the models stay small
 _MOST_DAMAGED = 4096  # bytes; where the damage is matters, how much lies around it does not
@@ -25,39 +27,6 @@ _OPTIONS = (
     "auto-aof-rewrite-percentage 0",
 )
 _OPTIONS += ("crash-log-enabled no", "enable-debug-command yes", "slowlog-log-slower-than -1")
-
-
-class Finding(Exception):
-    """The server did what it must not do."""
-
-
-@dataclass
-class Report:
-    """What a run did.
-
-    Attributes
-    ----------
-    calls, refused : int
-        Commands sent, and how many of them were errors, as they must be.
-    words : dict of str to int
-        How often each first word of an error came.
-    restores, restored : int
-        Damaged payloads offered to RESTORE, and how many of them it took for good ones.
-    events : dict of str to int
-        Reloads, rewrites and restarts, after each of which all models were compared.
-    seconds : float
-    resident : list of int
-        Bytes of memory of the server after each event.
-    """
-
-    calls: int = 0
-    refused: int = 0
-    words: dict = field(default_factory=dict)
-    restores: int = 0
-    restored: int = 0
-    events: dict = field(default_factory=dict)
-    seconds: float = 0.0
-    resident: list = field(default_factory=list)
 
 
 class Campaign:
@@ -109,7 +78,7 @@ class Campaign:
             except (Finding, AssertionError, redis.RedisError, OSError) as error:
                 found = sanitized.reports(folder) or ["the sanitizers have said nothing"]
                 raise Finding(
-                    f"{error!r}\nafter {_shown(self.last)}\n" + "\n".join(found)
+                    f"{error!r}\nafter {shown(self.last)}\n" + "\n".join(found)
                 ) from error
             found = sanitized.reports(folder)
             if found:
@@ -169,12 +138,12 @@ class Campaign:
 
     def _check(self, argv, reply):
         """Compare a reply with the shadow's."""
-        word = _first_word(reply)
+        word = first_word(reply)
         try:
             expected = self.shadow.answer(argv, word)
         except Refused as refused:
             if word != str(refused):
-                raise Finding(f"{_told(reply)} where {refused} is right") from refused
+                raise Finding(f"{told(reply)} where {refused} is right") from refused
             self.report.refused += 1
             self.report.words[word] = self.report.words.get(word, 0) + 1
             return
@@ -183,8 +152,8 @@ class Campaign:
             return
         if argv[0].upper() == b"CIRRUS.INFO" and isinstance(reply, list):
             reply = reply[:-2]  # without the memory
-        if not _same(reply, expected):
-            raise Finding(f"{_told(reply)} where {expected!r:.300} is right")
+        if not same(reply, expected):
+            raise Finding(f"{told(reply)} where {expected!r:.300} is right")
 
     def _restore(self):
         """Offer a damaged payload to RESTORE; what it takes must be a model that works."""
@@ -307,36 +276,3 @@ class Campaign:
         self.report.resident.append(psutil.Process(pid).memory_info().rss)
         if self.report.resident[-1] - self.report.resident[0] > _GROWTH:
             raise Finding(f"the server grows: {self.report.resident} bytes after each event")
-
-
-def _first_word(reply):
-    """Return the first word of an error as the server sent it, None if the reply is none."""
-    if not isinstance(reply, redis.ResponseError):
-        return None
-    if isinstance(reply, redis.OutOfMemoryError):
-        return "OOM"
-    word = str(reply).partition(" ")[0]
-    return word if word.isupper() else "ERR"
-
-
-def _told(reply):
-    """Return a reply as a message shows it."""
-    return f"error {reply!s:.300}" if isinstance(reply, Exception) else f"{reply!r:.300}"
-
-
-def _same(reply, expected):
-    """Return whether two replies are the same; one NaN is as good as another."""
-    if reply == expected:
-        return True
-    if not isinstance(reply, bytes) or not isinstance(expected, bytes):
-        return False
-    if len(reply) != len(expected) or len(reply) % 4:
-        return False
-    one, other = np.frombuffer(reply, np.float32), np.frombuffer(expected, np.float32)
-    differ = one.view(np.uint32) != other.view(np.uint32)
-    return bool((np.isnan(one) & np.isnan(other))[differ].all())
-
-
-def _shown(argv):
-    """Return a command as a message shows it."""
-    return " ".join(f"{argument!r:.200}" for argument in argv or [])

@@ -4,7 +4,7 @@ import numpy as np
 
 from cirrus_runtime.model_spec import SCALE_SLOT, SLOTS
 
-from .shadow import RAW_SLOT
+from .tables import RAW_SLOT
 
 MODEL_KEYS = [b"m%d" % i for i in range(5)] + [b"", b"\0\xff\r\n", b"k" * 300]
 STRING_KEY, NO_KEY = b"a string", b"nothing"

