@@ -9,11 +9,13 @@ from sklearn.utils import check_random_state
 from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.server import ModelSpec
 
+from ._checkpoint import Checkpoints
 from ._columns import Columns
 from ._ingest import count_blocks, make_blocks
 from ._place import open_place
 from ._progress import Progress
 from ._rates import BETA1, BETA2, Rates, automatic_batch_size, automatic_rates
+from ._resume import check_identity, identity_of, read_resumed
 from ._schedule import Schedule
 from ._trainer import Part, Run, new_run_id
 
@@ -87,8 +89,14 @@ class LogisticFit:
         self.weights = weights
         self.width = 1 if n_classes == 2 else n_classes
         self.one_pass = one_pass
+        self._known = None
         self.seed = int(check_random_state(params.random_state).randint(2**31 - 1))
         self.n_workers = config.n_workers
+        if config.resume is not None and one_pass:
+            raise ValueError("partial_fit cannot be resumed: only fit can")
+        self.resumed = read_resumed(config)
+        if self.resumed is not None and params.random_state is None:
+            self.seed = int(self.resumed.identity["seed"])
 
     def run(self, start):
         """Train.
@@ -123,11 +131,16 @@ class LogisticFit:
         job = self._job(batch_size)
         schedule = self._schedule(rates)
         with open_run(self, job, self._spec(columns, rates, seen), len(train_rows)) as run:
-            run.create(self._slots(start, columns), start.clock if goes_on else None)
+            n_blocks = self._n_blocks(train_rows, valid_rows)
+            if self.resumed is None:
+                run.create(self._slots(start, columns), start.clock if goes_on else None)
+            else:
+                check_identity(self.resumed.identity, self._identity(n_blocks), self.config.resume)
+                run.resume(self.resumed)
             outcome = run.train(
-                self._part(train_rows, columns),
-                self._part(valid_rows, columns) if len(valid_rows) else None,
-                *(schedule, params.early_stopping),
+                self._part(train_rows, n_blocks[0], columns),
+                self._part(valid_rows, n_blocks[1], columns) if len(valid_rows) else None,
+                *(schedule, params.early_stopping, lambda: self._identity(n_blocks)),
             )
         coef, intercept = self._weights(outcome.slots["weights"], columns)
         state = LogisticState(
@@ -149,9 +162,22 @@ class LogisticFit:
             stratify=self.labels[rows],
         )
 
-    def _part(self, rows, columns):
+    def _n_blocks(self, *parts):
+        """Return into how many blocks the rows of each part are cut."""
+        if self.resumed is not None:
+            return self.resumed.identity["n_blocks"]
+        bounds = self.n_workers, self.config.block_bytes
+        return [count_blocks(self.X, len(rows), *bounds) if len(rows) else 0 for rows in parts]
+
+    def _identity(self, n_blocks):
+        """Return what tells this fit from others; the data are read at the first call."""
+        if self._known is None:
+            data = self.X, self.labels, self.weights
+            self._known = identity_of(self.params, *data, self.seed, n_blocks)
+        return self._known
+
+    def _part(self, rows, n_blocks, columns):
         """Return a part of the data: its blocks are made when the trainer asks for them."""
-        n_blocks = count_blocks(self.X, len(rows), self.n_workers, self.config.block_bytes)
         weights = self.weights
         if weights is not None and not self.one_pass:
             weights = weights / weights[rows].mean()  # so that a step has the size of a mean row's
@@ -163,7 +189,7 @@ class LogisticFit:
         """Return the job of the workers, without the places where it runs."""
         config = self.config
         return TrainJob(
-            run_id=new_run_id(),
+            run_id=config.resume or new_run_id(),
             n_features=self.X.shape[1],
             width=self.width,
             intercept=bool(self.params.fit_intercept),
@@ -173,6 +199,7 @@ class LogisticFit:
             prefetch=config.prefetch,
             buffer_bytes=config.buffer_bytes,
             lease_seconds=float(config.lease_seconds),
+            retry_seconds=float(config.retry_seconds),
         )
 
     def _schedule(self, rates):
@@ -254,7 +281,10 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
-        self._run = Run(job, spec, place, fit.n_workers, self._progress)
+        # Backend inline has no server to lose, and its store goes with the process.
+        seconds = None if config.backend == "inline" else config.checkpoint_seconds
+        checkpoints = Checkpoints(place.store, job.run_id, seconds, config.keep_checkpoint)
+        self._run = Run(job, spec, place, fit.n_workers, checkpoints, self._progress)
 
     def __enter__(self):
         self._progress.__enter__()

@@ -8,6 +8,7 @@
     ├── KernelError              the compiled kernels are missing or of another version
     ├── ServerError              the parameter server cannot be reached, or refused
     │   ├── RunEnded             the run's keys are gone
+    │   ├── ServerUnavailable    the connection was lost, not refused: trying again may help
     │   └── StaleWorkerError     a newer generation of this worker has taken over
     ├── StoreError               the object store refused, lacks or cannot hold an object
     │   └── BlockError           a block is damaged or of another version
@@ -22,6 +23,7 @@ from cirrus_runtime.errors import (
     KernelError,
     RunEnded,
     ServerError,
+    ServerUnavailable,
     StaleWorkerError,
     StoreError,
 )
@@ -34,6 +36,7 @@ __all__ = [
     "KernelError",
     "RunEnded",
     "ServerError",
+    "ServerUnavailable",
     "StaleWorkerError",
     "StoreError",
     "WorkerError",

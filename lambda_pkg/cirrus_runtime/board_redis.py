@@ -12,12 +12,13 @@ held connections: one for what may block, one for the rest, for they come from d
 from .board import Board
 from .engines.base import refusal
 from .engines.connection import HeldConnection, pack
-from .errors import RunEnded, ServerError
+from .errors import RunEnded, ServerError, ServerUnavailable
 from .protocol import Lease, Report, decode, encode
 
 _GROUP = b"workers"
 _FIELD = b"r"
 _MANY = b"1000"
+_GONE = ("NOGROUP", "UNBLOCKED", "no such key")
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
 
@@ -44,7 +45,8 @@ class RedisBoard(Board):
         self._last = b"0"
 
     def put_up(self):
-        """Make the streams; the trainer does so once, before anything else."""
+        """Make the streams; the trainer does so before anything else."""
+        self._last = b"0"
         self._transaction(
             pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM")
             for stream in (self._leases, self._reports)
@@ -75,6 +77,39 @@ class RedisBoard(Board):
                     count += 1
             if len(held) < int(_MANY):
                 return count
+
+    def held(self, worker, generation):
+        command = (b"XPENDING", self._leases, _GROUP, b"-", b"+", _MANY)
+        leases = []
+        for token, *_ in self._call(*command, _consumer(worker, generation)):
+            for _, fields in self._call(b"XRANGE", self._leases, token, token):
+                leases.append(decode(Lease, fields[1]))
+        return leases
+
+    def silence(self):
+        silence = {}
+        for info in self._call(b"XINFO", b"CONSUMERS", self._leases, _GROUP):
+            if not isinstance(info, dict):
+                info = dict(zip(info[::2], info[1::2], strict=True))
+            worker, generation = map(int, info[b"name"].split(b"."))
+            silence[worker, generation] = info[b"idle"] / 1000
+        return silence
+
+    def count(self):
+        return self._call(b"XLEN", self._leases)
+
+    def check(self):
+        if self._call(b"EXISTS", self._leases, self._reports) < 2:
+            raise RunEnded("the run has ended")
+
+    def instance(self):
+        try:
+            info = self._call(b"INFO", b"server")
+        except ServerUnavailable:
+            raise
+        except ServerError:  # a user that may not ask
+            return None
+        return info.partition(b"run_id:")[2].split(None, 1)[0].decode()
 
     def take_down(self):
         self._call(b"UNLINK", self._leases, self._reports)
@@ -138,7 +173,7 @@ class _ended:  # noqa: N801 (reads as a function where it is used)
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, ServerError) and str(error).startswith(("NOGROUP", "UNBLOCKED")):
+        if isinstance(error, ServerError) and str(error).startswith(_GONE):
             raise RunEnded("the run has ended") from error
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from .errors import CirrusError
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class TrainJob:
         Most memory that blocks may take in the worker, besides the one or two in use.
     lease_seconds : float
         Age at which a lease that is not renewed may be taken over by another worker.
+    retry_seconds : float
+        How long a worker goes on trying to reach a server that it has lost.
     deadline : float or None
         Time (Unix seconds) by which the worker must have stopped by itself.
     """
@@ -61,6 +63,7 @@ class TrainJob:
     prefetch: bool = True
     buffer_bytes: int = 256 << 20
     lease_seconds: float = 30.0
+    retry_seconds: float = 30.0
     deadline: float | None = None
 
     def to_json(self):

@@ -4,7 +4,7 @@ import threading
 
 import redis
 
-from ..errors import ServerError
+from ..errors import ServerError, ServerUnavailable
 from .base import refusal
 
 
@@ -14,6 +14,28 @@ def pack(*arguments):
     for argument in arguments:
         parts += (b"$%d\r\n" % memoryview(argument).nbytes, argument, b"\r\n")
     return b"".join(parts)
+
+
+_WHEN_FULL = (
+    " The server is full: raise its maxmemory (CONFIG SET maxmemory), delete other keys, use a "
+    "server of its own, or train a smaller model (fewer columns or classes, another solver)."
+)
+
+
+def connect(url, seconds):
+    """Return a client of a url that waits no more than ``seconds`` for any answer.
+
+    A limit that the url itself sets goes before; waits of the board are shorter than two seconds.
+    """
+    seconds = max(2.0, seconds)
+    return redis.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds)
+
+
+def lost(error):
+    """Return the exception for an error of redis-py that ended a connection."""
+    refused = isinstance(error, (redis.AuthenticationError, redis.exceptions.InvalidResponse))
+    kind = ServerError if refused else ServerUnavailable
+    return kind(f"the parameter server cannot be reached: {error}")
 
 
 class HeldConnection:
@@ -38,8 +60,10 @@ class HeldConnection:
         Raises
         ------
         ServerError
-            Or a subclass by the first word of the reply; if the connection was lost, the cause is
-            redis-py's exception, and whether the command was executed is unknown.
+            Or a subclass by the first word of the reply.
+        ServerUnavailable
+            If the connection was lost or cannot be made; the cause is redis-py's exception, and
+            whether the command was executed is unknown.
         """
         return self.call_all(packed, 1)[0]
 
@@ -60,15 +84,15 @@ class HeldConnection:
                         refused = refused or error
             except (redis.RedisError, OSError) as error:
                 connection.disconnect()
-                raise ServerError(f"the parameter server cannot be reached: {error}") from error
+                raise lost(error) from error
             except BaseException:  # a reply may be under way that no one will read
                 connection.disconnect()
                 raise
         if refused is None:
             return replies
         # redis-py has cut the word off a refusal for want of memory.
-        word = "OOM " if isinstance(refused, redis.OutOfMemoryError) else ""
-        raise refusal(f"{word}{refused}") from refused
+        full = isinstance(refused, redis.OutOfMemoryError)
+        raise refusal(f"OOM {refused}{_WHEN_FULL}" if full else str(refused)) from refused
 
     def close(self):
         """Close the connection; the next command opens it again."""

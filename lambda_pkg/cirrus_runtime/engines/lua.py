@@ -56,6 +56,9 @@ class LuaEngine(Engine):
         rate = repr(lr).encode()
         return _floats(self._run(key, b"step", next_ids, rate, ids, grads, *_tail(tag)))
 
+    def fence(self, key, worker, generation):
+        self._run(key, b"tag", *_tail((worker, generation, 0)))
+
     def dump(self, key, slot, first, count):
         chunks = []
         rows = max(1, _CHUNK_VALUES // self._width(key, slot))
