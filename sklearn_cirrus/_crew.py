@@ -22,7 +22,7 @@ from .exceptions import DivergenceError, ServerError, WorkerError
 
 logger = logging.getLogger(__name__)
 
-_END_SECONDS = 10.0  # that workers get to notice that the run has ended
+_END_SECONDS = 10.0  # that workers get at most to notice that the run has ended
 _START_SECONDS = 60.0  # that a worker gets to be heard of for the first time
 _MOST_DEATHS = 3  # in a row, of one place or on one block: then they are no accidents
 
@@ -51,6 +51,7 @@ class Crew:
         self._server = server
         self._handles = {}
         self._began = {}
+        self._killed = set()
         self._places = ()
         self._deaths = Counter()  # by place, since its last report
         self._blamed = Counter()  # by name of a block, since its last report
@@ -93,7 +94,8 @@ class Crew:
 
     def end(self, patient):
         """End the workers; if ``patient``, they first get time to notice that the run is over."""
-        deadline = time.monotonic() + (_END_SECONDS if patient else 0.0)
+        patience = min(_END_SECONDS, self.job.lease_seconds) if patient else 0.0
+        deadline = time.monotonic() + patience
         for handle in self._handles.values():
             handle.wait(max(0.0, deadline - time.monotonic()))
         self.kill()
@@ -117,15 +119,18 @@ class Crew:
     def _kill_frozen(self):
         """Kill the workers that the board has not heard of for too long."""
         self._looked = time.monotonic()
+        if self.place.redis_url is None:
+            return  # a thread of this process is frozen only with the process
         silence = self.place.board.silence()
         for worker, handle in self._handles.items():
             never = self._looked - self._began[worker] - _START_SECONDS
             silent = silence.get((worker, handle.job["generation"]), never)
-            if self.place.redis_url is not None and silent > self.job.lease_seconds:
+            if silent > self.job.lease_seconds and handle not in self._killed:
                 logger.warning(
                     "worker %d of run %s is silent for %.1f s and is killed",
                     *(worker, self.job.run_id, silent),
                 )
+                self._killed.add(handle)
                 handle.kill()
 
     def _replace(self, worker, handle, result, check):

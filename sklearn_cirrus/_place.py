@@ -63,9 +63,9 @@ class Place:
         server = reopen_server(
             self.redis_url, config.redis_url, config.server_binary, config.retry_seconds
         )
+        self.board.close()
+        self.engine.close()
         if server.url != self.redis_url:
-            self.board.close()
-            self.engine.close()
             self.redis_url = server.url
             self.board, self.engine = _board_and_engine(server.url, config, run_id)
             return False

@@ -359,7 +359,7 @@ class Run:
         try:
             self._check()
         except RunEnded as gone:
-            if same:
+            if same and not self._is_lost:
                 raise ServerError(
                     f"the keys of run {self.keys.run_id} vanished from the server: somebody "
                     "deleted them (FLUSHALL?), or the server evicted them to make room: then raise "
@@ -367,7 +367,7 @@ class Run:
                 ) from gone
         except ServerUnavailable:
             same = False
-        self._is_lost = not same
+        self._is_lost = self._is_lost or not same
 
     def _restore(self):
         """Make the model anew, as it was at the last checkpoint, and go on from there."""

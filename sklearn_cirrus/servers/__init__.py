@@ -67,7 +67,7 @@ def reopen_server(
         No embedded server can be started.
     """
     if redis_url is None:
-        return replace_shared(server_binary, url)
+        return replace_shared(server_binary, url, min(seconds, 5.0))
     server = ExternalServer(redis_url)
     deadline = time.monotonic() + seconds
     while not server.is_alive():

@@ -100,7 +100,7 @@ class EmbeddedServer(Server):
             return False
         return True
 
-    def answers(self, seconds: float = 5.0) -> bool:
+    def answers(self, seconds: float) -> bool:
         """Whether the server answers PING in time; never raises."""
         if not self.is_alive():
             return False
@@ -258,7 +258,7 @@ def shared_server(server_binary: str | None = None) -> EmbeddedServer:
         return server
 
 
-def replace_shared(server_binary: str | None, url: str) -> EmbeddedServer:
+def replace_shared(server_binary: str | None, url: str, seconds: float) -> EmbeddedServer:
     """Give the embedded server of this process after the connection to it was lost.
 
     Parameters
@@ -268,6 +268,8 @@ def replace_shared(server_binary: str | None, url: str) -> EmbeddedServer:
     url : str
         Of the server that was lost: it is killed and replaced if it does not answer; but if
         another has replaced it already, that one is given.
+    seconds : float
+        Time to answer in.
 
     Returns
     -------
@@ -281,7 +283,7 @@ def replace_shared(server_binary: str | None, url: str) -> EmbeddedServer:
     with _lock:
         server = _shared.get(server_binary)
         # A frozen server accepts connections, but does not answer.
-        if server is not None and server._url == url and not server.answers():
+        if server is not None and server._url == url and not server.answers(seconds):
             _log.warning("the embedded server does not answer and is replaced")
             server.stop()
     return shared_server(server_binary)

@@ -24,6 +24,7 @@ JOB = TrainJob(
     prefetch=False,
     buffer_bytes=2**40,
     lease_seconds=0.1,
+    retry_seconds=2.5,
     deadline=1e9 + 1 / 3,
 )
 LEASE = Lease(12, "train", 3, 4, 'runs/1/"é"', lr=0.1, lr_end=1 / 3)
