@@ -41,7 +41,7 @@ from .exceptions import (
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2  # between looks at the workers while no report comes
-_MOST_LOSSES = 5  # of the server between two epochs or checkpoints; then it is no accident
+_MOST_LOSSES = 5  # of the server without progress between; then it is no accident
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ class Run:
         self._leases = 0
         self._started = time.perf_counter()
         self._is_lost = self._is_unreachable = False
-        self._losses = self._restarts = 0  # of the server: in a row; in this epoch
+        self._restarts = 0  # of the server in this epoch
+        self._losses = self._setbacks = 0  # of connections and of models, without any progress
+        self._furthest = 0  # epochs that were done, gone back to or not
 
     def __enter__(self):
         try:
@@ -258,6 +260,7 @@ class Run:
                 lease = this.missing.pop(report.number, None)
                 if lease is not None:
                     heard = time.monotonic()
+                    self._losses = 0
                     self.crew.note(report, lease)
                     this.reports[lease.block] = report
             if kind == "train":
@@ -293,7 +296,9 @@ class Run:
         )
         self._epoch += 1
         self._rounds, self._done = {}, {}
-        self._losses = self._restarts = self.crew.replaced = 0
+        self._restarts = self.crew.replaced = 0
+        if self._epoch > self._furthest:
+            self._furthest, self._setbacks = self._epoch, 0
 
     def _entry(self, epoch, reports, weights, schedule):
         """Return the history entry of an epoch."""
@@ -350,8 +355,8 @@ class Run:
     def _reconnect(self, error):
         """Reach the server again; find out whether the model must be made anew."""
         self._losses += 1
-        if self._losses > _MOST_LOSSES:
-            raise ServerError(f"the server was lost {self._losses} times: {error}") from error
+        if max(self._losses, self._setbacks) > _MOST_LOSSES:
+            raise ServerError(f"the server was lost time and again: {error}") from error
         logger.warning("run %s: %s", self.keys.run_id, error)
         self._is_unreachable = True
         same = self.place.reconnect(self.keys.run_id)
@@ -384,6 +389,7 @@ class Run:
         self.crew.restart()
         self._is_lost = False
         self._restarts += 1
+        self._setbacks += 1
 
     def _create(self, checkpoint):
         """Create the model as a checkpoint has it."""
@@ -418,7 +424,6 @@ class Run:
             identity=self._identity(),
         )
         self.checkpoints.put(checkpoint)
-        self._losses = 0
 
     # ---- The end
 
