@@ -130,12 +130,14 @@ class LogisticFit:
             rates = replace(rates, rate=float(params.learning_rate))
         job = self._job(batch_size)
         schedule = self._schedule(rates)
+        if self.resumed is not None:
+            identity = self._identity(self.resumed.identity["n_blocks"])
+            check_identity(self.resumed.identity, identity, self.config.resume)
         with open_run(self, job, self._spec(columns, rates, seen), len(train_rows)) as run:
             n_blocks = self._n_blocks(train_rows, valid_rows)
             if self.resumed is None:
                 run.create(self._slots(start, columns), start.clock if goes_on else None)
             else:
-                check_identity(self.resumed.identity, self._identity(n_blocks), self.config.resume)
                 run.resume(self.resumed)
             outcome = run.train(
                 self._part(train_rows, n_blocks[0], columns),
@@ -283,7 +285,9 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
         # Backend inline has no server to lose, and its store goes with the process.
         seconds = None if config.backend == "inline" else config.checkpoint_seconds
-        checkpoints = Checkpoints(place.store, job.run_id, seconds, config.keep_checkpoint)
+        # A fit that goes on and fails leaves what it has found, to be gone on with once more.
+        keep = config.keep_checkpoint or config.resume is not None
+        checkpoints = Checkpoints(place.store, job.run_id, seconds, keep)
         self._run = Run(job, spec, place, fit.n_workers, checkpoints, self._progress)
 
     def __enter__(self):

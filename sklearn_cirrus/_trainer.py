@@ -151,6 +151,7 @@ class Run:
         self._first = checkpoint
         # Workers of the process that took it may live on where it could not end them.
         self.crew.generation = (checkpoint.generation // 65536 + 1) * 65536
+        logger.info("run %s: goes on from epoch %d", self.keys.run_id, checkpoint.epoch + 1)
         self._create(checkpoint)
 
     def train(self, train, valid, schedule, keep_best, identity=dict):

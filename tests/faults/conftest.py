@@ -19,12 +19,12 @@ from ..redis_servers import wait_until
 DEADLINE = 60.0  # seconds in which every fit must have ended, in whatever way
 SETTINGS = {"block_bytes": 40_000, "n_workers": 2, "lease_seconds": 2.0, "retry_seconds": 3.0}
 PARAMETERS = {
-    "max_iter": 60, "tol": None, "random_state": 0, "batch_size": 20,
+    "max_iter": 40, "tol": None, "random_state": 0, "batch_size": 20,
 }  # fmt: skip
 
 
-def labelled(seed=0, n_rows=8000):
-    """Return data of a known logistic model: about 1.4 MB, 33 blocks."""
+def labelled(seed=0, n_rows=7000):
+    """Return data of a known logistic model: 30 blocks."""
     weights = np.random.default_rng(7).normal(size=20)
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, 20)).astype(np.float32)

@@ -26,8 +26,8 @@ def restarts(model):
 
 def assert_as_good(model, undisturbed):
     assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
-    assert [entry["epoch"] for entry in model.history_] == list(range(1, 61))
-    assert {entry["rows"] for entry in model.history_} == {8000}
+    assert [entry["epoch"] for entry in model.history_] == list(range(1, 41))
+    assert {entry["rows"] for entry in model.history_} == {7000}
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])

@@ -34,7 +34,7 @@ def test_a_killed_worker_is_replaced(disturbed, undisturbed, seed):
     model = disturbed.fit(kill_some)
     assert replaced(model) == disturbed.deeds >= 2
     assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
-    assert {entry["rows"] for entry in model.history_} == {8000}
+    assert {entry["rows"] for entry in model.history_} == {7000}
 
 
 @pytest.mark.parametrize("workers", [[0], [0, 1]], ids=["one", "all"])
