@@ -113,9 +113,7 @@ def decode_checkpoint(data, name):
             raise StoreError(f"{name}: damaged: its checksum is another")
         state["reports"] = {b: Report(**report) for b, report in state["reports"]}
         state["clock"] = state["clock"] and tuple(state["clock"])
-        slots = {
-            key.removeprefix(_SLOT): values for key, values in arrays.items() if key != _BEST
-        }
+        slots = {key.removeprefix(_SLOT): values for key, values in arrays.items() if key != _BEST}
         return Checkpoint(slots=slots, best=arrays.get(_BEST), **state)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise StoreError(f"{name}: not a whole checkpoint: {error}") from error
@@ -125,7 +123,9 @@ def _checksum(arrays):
     """Return a checksum of arrays by name."""
     total = 0
     for name in sorted(arrays):
-        total = zlib.crc32(arrays[name].reshape(-1).view(np.uint8), zlib.crc32(name.encode(), total))
+        total = zlib.crc32(
+            arrays[name].reshape(-1).view(np.uint8), zlib.crc32(name.encode(), total)
+        )
     return total
 
 

@@ -6,12 +6,9 @@ The trainer knows stores, the parameter server, boards, and the base of the work
 knows nothing of scikit-learn, of processes or of clouds. Whatever ends a run (its last epoch, an
 error, Ctrl-C), its keys are deleted, its workers end, its objects leave the store.
 
-Workers may die at any time: ``_crew.py`` replaces them. The server may be lost at any time too. An
-epoch is a list of leases of which some are done, so whatever is lost with the server can be made
-anew: :meth:`Run.train` reconnects, and if the model is gone, or is an older one that the server
-had saved, puts the last checkpoint (``_checkpoint.py``) in its place and goes on from there. Keys
-that vanish from a server that was there all the time are another matter: somebody has deleted
-them, or the server is too full to keep them, and the run ends with an error that says so.
+Workers may die at any time: ``_crew.py`` replaces them. The server may be lost at any time:
+``_recovery.py`` makes the model anew from the last checkpoint. An epoch is a round of leases of
+which some are done, so the loop below goes on in the middle of it whatever has happened.
 """
 
 import logging
@@ -23,25 +20,14 @@ import numpy as np
 
 from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.errors import CirrusError
-from cirrus_runtime.keys import RunKeys
-from cirrus_runtime.protocol import Lease
-from cirrus_runtime.server import ParameterServer
 
-from ._checkpoint import Checkpoint
-from ._crew import Crew
-from .exceptions import (
-    BlockError,
-    DivergenceError,
-    RunEnded,
-    ServerError,
-    ServerUnavailable,
-    StoreError,
-)
+from ._recovery import LastingRun
+from ._rounds import Round, loss_leases, train_leases
+from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2  # between looks at the workers while no report comes
-_MOST_LOSSES = 5  # of the server without progress between; then it is no accident
 
 
 @dataclass(frozen=True)
@@ -80,26 +66,7 @@ class Outcome:
     history: list
 
 
-@dataclass
-class _Round:
-    """The leases of one kind in one epoch, and what has come of them.
-
-    Attributes
-    ----------
-    missing : dict of int to Lease
-        Those that no report has come of, by number.
-    waiting : list of Lease
-        Those of them that are still to be offered.
-    reports : dict of int to Report
-        By block.
-    """
-
-    missing: dict
-    waiting: list
-    reports: dict
-
-
-class Run:
+class Run(LastingRun):
     """One training run. A context manager: leaving it ends the run and removes its traces.
 
     Parameters
@@ -115,20 +82,10 @@ class Run:
     """
 
     def __init__(self, job, spec, place, n_workers, checkpoints, progress=None):
-        self.keys = RunKeys(job.run_id)
-        self.job = job
-        self.spec = spec
-        self.place = place
-        self.server = ParameterServer(place.engine, self.keys.model)
-        self.crew = Crew(place, lambda: self.server, job, n_workers)
-        self.checkpoints = checkpoints
+        super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
         self._leases = 0
         self._started = time.perf_counter()
-        self._is_lost = self._is_unreachable = False
-        self._restarts = 0  # of the server in this epoch
-        self._losses = self._setbacks = 0  # of connections and of models, without any progress
-        self._furthest = 0  # epochs that were done, gone back to or not
 
     def __enter__(self):
         try:
@@ -140,19 +97,6 @@ class Run:
 
     def __exit__(self, kind, error, trace):
         self._clean_up(error)
-
-    def create(self, slots, clock=None):
-        """Create the model and load what is known of it: slot by name."""
-        self._first = Checkpoint(slots, clock)
-        self._create(self._first)
-
-    def resume(self, checkpoint):
-        """Create the model as a checkpoint has it, to go on from there."""
-        self._first = checkpoint
-        # Workers of the process that took it may live on where it could not end them.
-        self.crew.generation = (checkpoint.generation // 65536 + 1) * 65536
-        logger.info("run %s: goes on from epoch %d", self.keys.run_id, checkpoint.epoch + 1)
-        self._create(checkpoint)
 
     def train(self, train, valid, schedule, keep_best, identity=dict):
         """Train until the schedule says stop.
@@ -217,31 +161,16 @@ class Run:
     def _round(self, kind):
         """Return the leases of a kind in this epoch; they are drawn up at the first call."""
         if kind not in self._rounds:
-            leases = self._train_leases() if kind == "train" else self._loss_leases()
-            first = self._leases
-            self._leases += len(leases)
-            leases = [Lease(first + i, kind, self._epoch, *rest) for i, rest in enumerate(leases)]
+            if kind == "train":
+                leases = train_leases(
+                    *(self.keys, self._train.n_blocks, self._epoch, self._schedule, self.job.seed)
+                )
+            else:
+                leases = loss_leases(self.keys, self._valid.n_blocks, self._epoch)
             done = self._done if kind == "train" else {}
-            waiting = [lease for lease in leases if lease.block not in done]
-            missing = {lease.number: lease for lease in waiting}
-            self._rounds[kind] = _Round(missing, waiting, dict(done))
+            self._rounds[kind] = Round.of(leases, self._leases, done)
+            self._leases += len(leases)
         return self._rounds[kind]
-
-    def _train_leases(self):
-        """Return every block once, with the rates at its first row and after its last."""
-        count, epoch = self._train.n_blocks, self._epoch
-        order = np.arange(count)
-        if epoch > 0:  # no block is to be always the last
-            order = np.random.default_rng((self.job.seed, epoch)).permutation(count)
-        rates = [self._schedule.at(epoch + place / count) for place in range(count + 1)]
-        return [
-            (number, self.keys.block("train", number), rates[place], rates[place + 1])
-            for place, number in enumerate(order.tolist())
-        ]
-
-    def _loss_leases(self):
-        """Return every held-out block once."""
-        return [(i, self.keys.block("valid", i)) for i in range(self._valid.n_blocks)]
 
     def _offer(self, waiting, count):
         """Offer the first leases that wait."""
@@ -345,86 +274,6 @@ class Run:
         weights = self._weights if self._best is None else self._best
         slots = {"weights": weights} | {name: self.server.dump(name) for name in names}
         return Outcome(slots, (info["steps"], info["rate"]), self.history)
-
-    # ---- When the server is lost
-
-    def _check(self):
-        """Raise RunEnded if a key of the run is gone."""
-        self.place.board.check()
-        self.server.info()
-
-    def _reconnect(self, error):
-        """Reach the server again; find out whether the model must be made anew."""
-        self._losses += 1
-        if max(self._losses, self._setbacks) > _MOST_LOSSES:
-            raise ServerError(f"the server was lost time and again: {error}") from error
-        logger.warning("run %s: %s", self.keys.run_id, error)
-        self._is_unreachable = True
-        same = self.place.reconnect(self.keys.run_id)
-        self._is_unreachable = False
-        try:
-            self._check()
-        except RunEnded as gone:
-            if same and not self._is_lost:
-                raise ServerError(
-                    f"the keys of run {self.keys.run_id} vanished from the server: somebody "
-                    "deleted them (FLUSHALL?), or the server evicted them to make room: then raise "
-                    "its maxmemory, or set its maxmemory-policy to noeviction"
-                ) from gone
-        except ServerUnavailable:
-            same = False
-        self._is_lost = self._is_lost or not same
-
-    def _restore(self):
-        """Make the model anew, as it was at the last checkpoint, and go on from there."""
-        self.crew.kill()
-        try:
-            checkpoint = self.checkpoints.last() or self._first
-        except StoreError:
-            checkpoint = self._first
-        logger.warning("run %s goes back to epoch %d", self.keys.run_id, checkpoint.epoch + 1)
-        self.place.board.take_down()
-        self.place.put_up()
-        self._create(checkpoint)
-        self._go_back_to(checkpoint)
-        self.crew.restart()
-        self._is_lost = False
-        self._restarts += 1
-        self._setbacks += 1
-
-    def _create(self, checkpoint):
-        """Create the model as a checkpoint has it."""
-        self.server = ParameterServer(self.place.engine, self.keys.model)
-        self.server.drop()
-        self.server.create(self.spec, clock=checkpoint.clock)
-        for name, values in checkpoint.slots.items():
-            self.server.load(name, values)
-
-    def _go_back_to(self, checkpoint):
-        """Take the state of a checkpoint for that of the run."""
-        self._epoch, self._going = checkpoint.epoch, True
-        self._done, self._rounds = dict(checkpoint.reports), {}
-        self.history = list(checkpoint.history)
-        self._best, self._best_loss = checkpoint.best, checkpoint.best_loss
-        self._schedule.restore(checkpoint.schedule)
-
-    def _save(self):
-        """Put a checkpoint."""
-        reports = dict(self._round("train").reports)  # before the slots, which may hold more
-        info = self.server.info()
-        checkpoint = Checkpoint(
-            slots={name: self.server.dump(name) for name in self.spec.slots},
-            clock=(info["steps"], info["rate"]),
-            epoch=self._epoch,
-            reports=reports,
-            history=self.history,
-            schedule=self._schedule.state(),
-            best=self._best,
-            best_loss=self._best_loss,
-            generation=self.crew.generation,
-            identity=self._identity(),
-        )
-        self.checkpoints.put(checkpoint)
 
     # ---- The end
 

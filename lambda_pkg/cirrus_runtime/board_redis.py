@@ -43,6 +43,8 @@ class RedisBoard(Board):
         self._consumer = _consumer(worker, generation)
         self._idle_ms = b"%d" % int(1000 * lease_seconds)
         self._last = b"0"
+        self._taken = set()  # tokens of leases that this worker holds and knows of
+        self._may_overlook = False
 
     def put_up(self):
         """Make the streams; the trainer does so before anything else."""
@@ -115,16 +117,36 @@ class RedisBoard(Board):
         self._call(b"UNLINK", self._leases, self._reports)
 
     def take(self, timeout):
+        try:
+            entries = self._overlooked() or self._next(timeout)
+        except ServerUnavailable:
+            self._may_overlook = True
+            raise
+        for token, fields in entries:
+            if fields:  # None: finished by its first owner in this very moment
+                self._taken.add(token)
+                return token, decode(Lease, fields[1])
+        return None
+
+    def _next(self, timeout):
+        """Return the entry of the next lease, or of one that nobody renews, in a list."""
         command = (b"XREADGROUP", b"GROUP", _GROUP, self._consumer, b"COUNT", b"1")
         command += (b"BLOCK", _ms(timeout), b"STREAMS", self._leases, b">")
         entries = _entries(self._wait(*command))
         if not entries:
             command = (b"XAUTOCLAIM", self._leases, _GROUP, self._consumer, self._idle_ms)
             entries = self._wait(*command, b"0", b"COUNT", b"1")[1]
-        for token, fields in entries:
-            if fields:  # None: finished by its first owner in this very moment
-                return token, decode(Lease, fields[1])
-        return None
+        return entries
+
+    def _overlooked(self):
+        """Return the entry of a lease that was given out in a reply that got lost, in a list."""
+        if not self._may_overlook:
+            return []
+        command = (b"XREADGROUP", b"GROUP", _GROUP, self._consumer, b"STREAMS", self._leases, b"0")
+        entries = _entries(self._wait(*command))
+        entries = [(token, fields) for token, fields in entries if token not in self._taken]
+        self._may_overlook = len(entries) > 1
+        return entries[:1]
 
     def renew(self, tokens):
         self._call(b"XCLAIM", self._leases, _GROUP, self._consumer, b"0", *tokens, b"JUSTID")
@@ -143,6 +165,7 @@ class RedisBoard(Board):
         """Let go of a lease and post a record, both or neither."""
         release = pack(b"XACK", self._leases, _GROUP, token) + pack(b"XDEL", self._leases, token)
         _check(self._transaction([release, _post(stream, record)], commands=3))
+        self._taken.discard(token)
 
     def _call(self, *command):
         """Run a command that does not block."""

@@ -7,7 +7,14 @@ from .base import Server
 from .embedded import EmbeddedServer, replace_shared, shared_server
 from .external import ExternalServer
 
-__all__ = ["EmbeddedServer", "ExternalServer", "Server", "open_server", "reopen_server", "shared_server"]
+__all__ = [
+    "EmbeddedServer",
+    "ExternalServer",
+    "Server",
+    "open_server",
+    "reopen_server",
+    "shared_server",
+]
 
 _POLL_SECONDS = 0.2  # between two attempts to reach a server
 

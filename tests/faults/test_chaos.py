@@ -1,6 +1,5 @@
 """Twenty fits whose workers are killed and frozen at random: all reach the undisturbed loss."""
 
-
 import numpy as np
 import psutil
 import pytest
