@@ -91,7 +91,8 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         ``objective`` (with the penalty, per unit of row weight), ``valid_loss`` (with
         ``early_stopping``), ``learning_rate``, ``rows``, ``updates``, ``workers``, ``seconds``
         (since the start of the fit), ``compute_seconds``, ``server_seconds``,
-        ``wait_seconds`` (sums over the workers), ``server_bytes``.
+        ``wait_seconds`` (sums over the workers), ``server_bytes``, ``workers_replaced``,
+        ``server_restarts``.
     cost_ : float
         US dollars that the fit has cost; 0.0 on this machine.
 
