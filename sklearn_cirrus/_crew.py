@@ -52,6 +52,7 @@ class Crew:
         self._handles = {}
         self._began = {}
         self._killed = set()
+        self._vacant = set()  # places whose workers have ended
         self._places = ()
         self._deaths = Counter()  # by place, since its last report
         self._blamed = Counter()  # by name of a block, since its last report
@@ -90,7 +91,9 @@ class Crew:
         for worker, handle in list(self._handles.items()):
             result = handle.poll()
             if result is not None:
-                self._replace(worker, handle, result, check)
+                self._vacate(worker, handle, result, check)
+        if self._vacant:
+            self._fill()
 
     def end(self, patient):
         """End the workers; if ``patient``, they first get time to notice that the run is over."""
@@ -102,18 +105,29 @@ class Crew:
 
     def kill(self):
         """End the workers now, and wait until they are gone."""
-        self._handles = {}
+        self._handles, self._vacant = {}, set()
         self.place.backend.close()
 
-    def _launch(self, workers):
+    def _fill(self):
+        """Start workers in the vacant places, as far as there are any free."""
+        try:
+            # While others are at work, it is better to look after them than to wait for one.
+            self._launch(sorted(self._vacant), timeout=0.0 if self._handles else None)
+        except WorkerError as error:
+            if not self._handles:
+                raise
+            logger.debug("run %s: %s", self.job.run_id, error)
+
+    def _launch(self, workers, timeout=None):
         """Start one worker for each place."""
         place = self.place
         job = replace(self.job, generation=self.generation, store_url=place.store.url)
         job = replace(job, redis_url=place.redis_url, engine=place.engine.name)
         self.generation += 1
         jobs = [replace(job, worker=worker).to_json() for worker in workers]
-        for handle in place.backend.start(jobs):
+        for handle in place.backend.start(jobs, timeout):
             self._handles[handle.job["worker"]] = handle
+            self._vacant.discard(handle.job["worker"])
             self._began[handle.job["worker"]] = time.monotonic()
 
     def _kill_frozen(self):
@@ -133,8 +147,8 @@ class Crew:
                 self._killed.add(handle)
                 handle.kill()
 
-    def _replace(self, worker, handle, result, check):
-        """Start a worker in the place of one that has ended."""
+    def _vacate(self, worker, handle, result, check):
+        """Take a worker that has ended out of its place, and give back what it held."""
         if not result.ok and result.error_type not in ("WorkerDied", "ServerUnavailable"):
             raise _failure(result)
         if result.ok and result.report["reason"] == "ended":
@@ -160,8 +174,8 @@ class Crew:
         self._server().fence(worker, self.generation)
         board.reclaim(worker, generation)
         del self._handles[worker]
+        self._vacant.add(worker)
         self.replaced += 1
-        self._launch([worker])
 
 
 def _failure(result):

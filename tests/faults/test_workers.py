@@ -8,6 +8,7 @@ import pytest
 
 from cirrus_runtime.engines.connection import pack
 from sklearn_cirrus.exceptions import RunEnded, ServerError, WorkerError
+from sklearn_cirrus.workers.local import LocalBackend
 
 from .conftest import held_out_loss
 
@@ -91,3 +92,29 @@ def test_keys_that_vanish(disturbed, how):
 
     with pytest.raises(ServerError, match="vanished from the server.*noeviction"):
         disturbed.fit(delete, {"max_iter": 1000})
+
+
+def test_a_place_stays_vacant_while_other_fits_use_all_processes(
+    disturbed, undisturbed, monkeypatch
+):
+    """The trainer looks after the others meanwhile, and does not wait."""
+    start, refused = LocalBackend.start, []
+
+    def refuse_at_first(backend, jobs, timeout=None):
+        if timeout == 0.0 and len(refused) < 3:
+            refused.append(jobs)
+            raise WorkerError("no worker process became free")
+        return start(backend, jobs, timeout)
+
+    monkeypatch.setattr(LocalBackend, "start", refuse_at_first)
+
+    def kill_one(fit):
+        fit.epochs(2)
+        fit.hit(workers=[1])
+        begin = len(fit.run.history)
+        fit.epochs(begin + 2)
+
+    model = disturbed.fit(kill_one)
+    assert replaced(model) == 1 and len(refused) == 3
+    assert model.history_[-1]["workers"] == 2
+    assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
