@@ -75,7 +75,7 @@ def reopen_server(
     """
     if redis_url is None:
         return replace_shared(server_binary, url, min(seconds, 5.0))
-    server = ExternalServer(redis_url)
+    server = ExternalServer(redis_url, timeout=min(seconds, 5.0))
     deadline = time.monotonic() + seconds
     while not server.is_alive():
         if time.monotonic() > deadline:

@@ -10,7 +10,7 @@ import pytest
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 from sklearn_cirrus.exceptions import ServerUnavailable
 
-from ..redis_servers import find_server, running_server
+from ..redis_servers import find_server, running_server, wait_until
 from .conftest import PARAMETERS, SETTINGS, held_out_loss, labelled
 
 pytestmark = [
@@ -23,23 +23,25 @@ def restarts(model):
     return sum(entry["server_restarts"] for entry in model.history_)
 
 
-def assert_as_good(model, undisturbed):
+def assert_as_good(model, undisturbed, epochs=30):
     assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
-    assert [entry["epoch"] for entry in model.history_] == list(range(1, 41))
-    assert {entry["rows"] for entry in model.history_} == {7000}
+    assert [entry["epoch"] for entry in model.history_] == list(range(1, epochs + 1))
+    assert {entry["rows"] for entry in model.history_} == {6000}
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-@pytest.mark.parametrize("checkpoint_seconds", [0.2, None], ids=["checkpoints", "none"])
+@pytest.mark.parametrize(
+    ("how", "checkpoint_seconds"),
+    [(signal.SIGKILL, 0.1), (signal.SIGKILL, None), (signal.SIGSTOP, 0.1)],
+)
 def test_the_embedded_server_is_replaced(disturbed, undisturbed, how, checkpoint_seconds):
     before = []
 
     def lose_it(fit):
-        fit.epochs(20)
+        fit.epochs(12)
         before.append(fit.run.place.redis_url)
         os.kill(fit.server_pid(), how)
 
-    model = disturbed.fit(lose_it, checkpoint_seconds=checkpoint_seconds, retry_seconds=2.0)
+    model = disturbed.fit(lose_it, checkpoint_seconds=checkpoint_seconds, retry_seconds=1.0)
     assert before != [disturbed.run.place.redis_url]
     assert_as_good(model, undisturbed)
     epoch = next(entry["epoch"] for entry in model.history_ if entry["server_restarts"])
@@ -50,7 +52,7 @@ def test_the_server_is_killed_again_and_again(disturbed, undisturbed):
     def kill_it(fit):
         for _ in range(3):
             count = len(fit.run.history)
-            fit.epochs(count + 8)
+            fit.epochs(count + 5)
             os.kill(fit.server_pid(), signal.SIGKILL)
             url = fit.run.place.redis_url
             while fit.run.place.redis_url == url and fit.pause(0.01):
@@ -62,21 +64,26 @@ def test_the_server_is_killed_again_and_again(disturbed, undisturbed):
 
 
 def test_all_fits_that_share_the_server_recover(disturbed, undisturbed):
-    def fit(seed):
-        with config_context(**SETTINGS | {"checkpoint_seconds": 0.2, "n_workers": 1}):
-            return CirrusLogisticRegression(**PARAMETERS).fit(*labelled())
+    settings = {"checkpoint_seconds": 0.1, "n_workers": 1}
+    parameters = {"max_iter": 100}
+
+    def fit():
+        with config_context(**SETTINGS | settings):
+            return CirrusLogisticRegression(**PARAMETERS | parameters).fit(*labelled())
 
     def kill_it(fit):
-        fit.epochs(15)
+        wait_until(lambda: len(fit.runs) == 2, "the other fit does not begin")
+        for run in fit.runs:
+            wait_until(lambda run=run: len(run.history) >= 3, "no epoch")
         os.kill(fit.server_pid(), signal.SIGKILL)
 
     with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(fit, 1)
-        model = disturbed.fit(kill_it, checkpoint_seconds=0.2, n_workers=1)
+        other = pool.submit(fit)
+        model = disturbed.fit(kill_it, parameters, **settings)
         other = other.result(60)
     assert restarts(model) == restarts(other) == 1
     for each in (model, other):
-        assert_as_good(each, undisturbed)
+        assert_as_good(each, undisturbed, epochs=100)
 
 
 @pytest.fixture
@@ -95,10 +102,10 @@ def test_a_server_of_somebody_else_comes_back(disturbed, undisturbed, start, sav
     urls = []
 
     def restart(fit):
-        fit.epochs(10)
+        fit.epochs(6)
         if saved:
             first.client.save()
-        fit.epochs(15)
+        fit.epochs(10)
         first._process.kill()
         first._process.wait()
         fit.pause(0.3)
@@ -121,8 +128,8 @@ def test_a_server_that_does_not_come_back(disturbed, start, how):
 
     with start() as first:
         begin = time.monotonic()
-        with pytest.raises(ServerUnavailable, match="was lost and cannot be reached for 2 s"):
-            disturbed.fit(lose_it, redis_url=f"unix://{first.socket}", retry_seconds=2.0)
+        with pytest.raises(ServerUnavailable, match="was lost and cannot be reached for 1 s"):
+            disturbed.fit(lose_it, redis_url=f"unix://{first.socket}", retry_seconds=1.0)
         assert time.monotonic() - begin < 15
         first._process.kill()
 

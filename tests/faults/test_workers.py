@@ -35,11 +35,12 @@ def test_a_killed_worker_is_replaced(disturbed, undisturbed, seed):
     model = disturbed.fit(kill_some)
     assert replaced(model) == disturbed.deeds >= 2
     assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
-    assert {entry["rows"] for entry in model.history_} == {7000}
+    assert {entry["rows"] for entry in model.history_} == {6000}
 
 
-@pytest.mark.parametrize("workers", [[0], [0, 1]], ids=["one", "all"])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("workers", "seed"), [([0], 0), ([1], 1), ([0, 1], 2)], ids=["first", "second", "all"]
+)
 def test_a_frozen_worker_is_replaced(disturbed, undisturbed, workers, seed):
     rng = np.random.default_rng(seed)
 
@@ -48,7 +49,7 @@ def test_a_frozen_worker_is_replaced(disturbed, undisturbed, workers, seed):
         fit.pause(rng.uniform(0, 0.02))
         fit.hit(signal.SIGSTOP, workers)
 
-    model = disturbed.fit(freeze, lease_seconds=0.5)
+    model = disturbed.fit(freeze, {"max_iter": 60}, lease_seconds=0.5)
     assert replaced(model) >= disturbed.deeds == len(workers)
     assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
 
