@@ -20,11 +20,14 @@ class LbfgsFit:
     """One fit of logistic regression by L-BFGS; the parameters are those of ``LogisticFit``."""
 
     one_pass = False
+    takes_checkpoints = False  # an evaluation is begun anew, the state of the search is here
 
     def __init__(self, params, config, X, labels, weights, n_classes):
         kept = None if weights is None else np.flatnonzero(weights)
         if kept is not None and len(kept) == len(weights):
             kept = None
+        if config.resume is not None:
+            raise ValueError("solver='lbfgs' takes no checkpoints, so it cannot be resumed")
         self.params = params
         self.config = config
         # A row of weight zero must not even move the bounds of the blocks.
@@ -56,12 +59,12 @@ class LbfgsFit:
             table[: X.shape[1]] = start[0].T
             table[X.shape[1] :] = start[1]  # has no row without an intercept
         variables = Variables(X, self.weights, moments, strength, self._share(), table)
-        part = self._part()
+        job, part = self._job(), self._part()
 
-        def make(job, *rest):
+        def make(*rest):
             return FullBatchRun(job, part, *rest)
 
-        with open_run(self, self._job(), make, part.n_rows) as run:
+        with open_run(self, job, make, part.n_rows) as run:
             found = Minimizer(run, variables, total, strength, params.tol).minimize(
                 table, int(params.max_iter)
             )
@@ -108,6 +111,7 @@ class LbfgsFit:
             prefetch=config.prefetch and row_bytes(X) * X.shape[0] > config.buffer_bytes,
             buffer_bytes=config.buffer_bytes,
             lease_seconds=float(config.lease_seconds),
+            retry_seconds=float(config.retry_seconds),
             full_batch=True,
         )
 

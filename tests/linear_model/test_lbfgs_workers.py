@@ -1,5 +1,8 @@
 """One result, bit for bit, for any number of workers, whatever becomes of them."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -12,6 +15,12 @@ from sklearn_cirrus.servers import shared_server
 def train(X, y, **parameters):
     parameters = {"backend": "local", "tol": 1e-6} | parameters
     return CirrusLogisticRegression(solver="lbfgs", **parameters).fit(X, y)
+
+
+def train_on(n_servers, X, y):
+    """Fit on some servers with two workers."""
+    with config_context(n_servers=n_servers, retry_seconds=2.0):
+        return train(X, y, n_workers=2)
 
 
 def assert_same_bits(model, other):
@@ -64,29 +73,57 @@ def test_workers_that_cannot_keep_their_blocks(problem, buffer_bytes):
 @pytest.mark.parametrize("when", [0, 3])
 def test_killed_workers_are_replaced(problem, when, monkeypatch):
     X, y, inline = problem
-    await_all, killed = FullBatchRun._await, []
+    offer, killed = FullBatchRun._offer, []
 
-    def kill_then_await(run, count, n_rows):
-        if run._evaluations in (when + 1, when + 3):  # leases have just been offered
-            for handle in list(run._handles.values())[: 1 + len(killed)]:
+    def offer_then_kill(run, *leases):
+        offer(run, *leases)
+        if run._epoch in (when, when + 2) and run._epoch not in seen:
+            seen.append(run._epoch)
+            for handle in list(run.crew._handles.values())[: 1 + len(killed)]:
                 handle.kill()
                 killed.append(handle)
-        return await_all(run, count, n_rows)
 
-    monkeypatch.setattr(FullBatchRun, "_await", kill_then_await)
+    seen = []
+    monkeypatch.setattr(FullBatchRun, "_offer", offer_then_kill)
     assert_same_bits(train(X, y, n_workers=2), inline)
     assert len(killed) == 3
+
+
+@pytest.mark.parametrize("n_servers", [1, 2])
+@pytest.mark.parametrize("when", [0, 3])
+def test_a_killed_server_is_replaced(problem, when, n_servers, monkeypatch):
+    X, y, inline = problem
+    offer, killed = FullBatchRun._offer, []
+
+    def offer_then_kill(run, *leases):
+        offer(run, *leases)
+        if run._epoch == when and not killed:
+            with shared_server(None, n_servers - 1).client() as client:
+                killed.append(client.info("server")["process_id"])
+            os.kill(killed[0], signal.SIGKILL)
+
+    monkeypatch.setattr(FullBatchRun, "_offer", offer_then_kill)
+    model = train_on(n_servers, X, y)
+    assert_same_bits(model, inline)
+    # The second server has no part in it: neither the vector nor the board is there.
+    assert sum(entry["server_restarts"] for entry in model.history_) == (n_servers == 1)
+
+
+def test_it_is_not_resumed(problem, tmp_path):
+    X, y, _ = problem
+    with config_context(resume="0123456789abcdef", store_url=f"file://{tmp_path}"):
+        with pytest.raises(ValueError, match="solver='lbfgs' takes no checkpoints"):
+            train(X, y)
 
 
 def test_a_lease_done_twice_counts_once(problem, monkeypatch):
     X, y, inline = problem
     offer = FullBatchRun._offer
 
-    def offer_twice(run, leases):
-        offer(run, leases)
-        first, run._leases = run._leases, run._leases - len(leases)
-        offer(run, leases)  # the same numbers
-        assert run._leases == first
+    def offer_twice(run, waiting, count):
+        again = list(waiting)  # the same numbers
+        offer(run, waiting, count)
+        offer(run, again, count)
 
     monkeypatch.setattr(FullBatchRun, "_offer", offer_twice)
     assert_same_bits(train(X, y, n_workers=2), inline)
