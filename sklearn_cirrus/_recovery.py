@@ -16,6 +16,7 @@ the trainer (it may be larger than the memory of this machine).
 """
 
 import logging
+import time
 
 from cirrus_runtime.keys import RunKeys
 from cirrus_runtime.server import ParameterServer
@@ -52,6 +53,7 @@ class LastingRun:
         self._is_lost = self._is_unreachable = False
         self._restarts = 0  # of the server in this epoch
         self._losses = self._setbacks = 0  # of connections and of models, without any progress
+        self._lost_since = 0.0
         self._furthest = 0  # epochs that were done, gone back to or not
 
     def create(self, slots, clock=None):
@@ -78,10 +80,15 @@ class LastingRun:
 
     def _reconnect(self, error):
         """Reach the server again; find out whether the model must be made anew."""
+        now = time.monotonic()
+        if self._losses == 0:
+            self._lost_since = now
         self._losses += 1
-        if max(self._losses, self._setbacks) > _MOST_LOSSES:
+        often = self._losses > _MOST_LOSSES and now - self._lost_since > self.job.retry_seconds
+        if often or self._setbacks > _MOST_LOSSES:
             raise ServerError(f"the server was lost time and again: {error}") from error
         logger.warning("run %s: %s", self.keys.run_id, error)
+        time.sleep(min(1.0, 0.02 * self._losses))  # not to be at it all the time
         self._is_unreachable = True
         same = self.place.reconnect()
         self._is_unreachable = False

@@ -191,4 +191,5 @@ def test_lost_sockets_cost_nothing(disturbed, undisturbed, start):
         assert first.client.keys() == []
     assert len(steps) == 20 and restarts(model) == 0
     assert {entry["workers_replaced"] for entry in model.history_} == {0}
+    assert model._state.clock[0] == sum(entry["updates"] for entry in model.history_)
     assert_as_good(model, undisturbed)
