@@ -1,5 +1,7 @@
 """From an estimator's parameters and validated data to an exact fit."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from cirrus_runtime.protocol import TrainJob
@@ -29,7 +31,9 @@ class LbfgsFit:
         if config.resume is not None:
             raise ValueError("solver='lbfgs' takes no checkpoints, so it cannot be resumed")
         self.params = params
-        self.config = config
+        # The parameters are on one server, so no other one needs to be there.
+        first = config.redis_urls[0] if config.redis_urls else None
+        self.config = replace(config, redis_url=first, n_servers=1)
         # A row of weight zero must not even move the bounds of the blocks.
         self.X = X if kept is None else X[kept]
         self.labels = (labels if kept is None else labels[kept]).astype(np.float32)

@@ -171,9 +171,8 @@ class Run(LastingRun):
         """Return the leases of a round, without their numbers."""
         if kind == "loss":
             return loss_leases(self.keys, self._valid.n_blocks, self._epoch)
-        return train_leases(
-            *(self.keys, self._train.n_blocks, self._epoch, self._schedule, self.job.seed)
-        )
+        more = self._epoch, self._schedule, self.job.seed
+        return train_leases(self.keys, self._train.n_blocks, *more)
 
     def _offer(self, waiting, count):
         """Offer the first leases that wait."""

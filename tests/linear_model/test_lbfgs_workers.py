@@ -17,12 +17,6 @@ def train(X, y, **parameters):
     return CirrusLogisticRegression(solver="lbfgs", **parameters).fit(X, y)
 
 
-def train_on(n_servers, X, y):
-    """Fit on some servers with two workers."""
-    with config_context(n_servers=n_servers, retry_seconds=2.0):
-        return train(X, y, n_workers=2)
-
-
 def assert_same_bits(model, other):
     assert model.coef_.tobytes() == other.coef_.tobytes()
     assert model.intercept_.tobytes() == other.intercept_.tobytes()
@@ -89,24 +83,29 @@ def test_killed_workers_are_replaced(problem, when, monkeypatch):
     assert len(killed) == 3
 
 
-@pytest.mark.parametrize("n_servers", [1, 2])
 @pytest.mark.parametrize("when", [0, 3])
-def test_a_killed_server_is_replaced(problem, when, n_servers, monkeypatch):
+def test_a_killed_server_is_replaced(problem, when, monkeypatch):
     X, y, inline = problem
     offer, killed = FullBatchRun._offer, []
 
     def offer_then_kill(run, *leases):
         offer(run, *leases)
         if run._epoch == when and not killed:
-            with shared_server(None, n_servers - 1).client() as client:
+            with shared_server().client() as client:
                 killed.append(client.info("server")["process_id"])
             os.kill(killed[0], signal.SIGKILL)
 
     monkeypatch.setattr(FullBatchRun, "_offer", offer_then_kill)
-    model = train_on(n_servers, X, y)
+    model = train(X, y, n_workers=2)
     assert_same_bits(model, inline)
-    # The second server has no part in it: neither the vector nor the board is there.
-    assert sum(entry["server_restarts"] for entry in model.history_) == (n_servers == 1)
+    assert sum(entry["server_restarts"] for entry in model.history_) == 1
+
+
+def test_it_needs_no_more_than_the_first_server(problem):
+    X, y, inline = problem
+    urls = [shared_server().url, "unix:///nowhere"]
+    with config_context(redis_url=urls):
+        assert_same_bits(train(X, y, n_workers=2), inline)
 
 
 def test_it_is_not_resumed(problem, tmp_path):
