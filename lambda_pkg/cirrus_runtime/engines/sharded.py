@@ -75,7 +75,6 @@ class ShardedEngine(Engine):
         return pull.join(self._on_all("step", calls))
 
     def fence(self, key, worker, generation):
-        self._layout(key)
         for engine, _ in zip(self.engines, self._layout(key).pairs(), strict=False):
             engine.fence(key, worker, generation)
 
