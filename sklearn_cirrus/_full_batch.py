@@ -5,6 +5,9 @@
 A block's part is a function of the block and the parameters alone (see ``full_batch.py`` of the
 runtime). A lease done twice is counted once, by its number, and whoever did it did the same: so
 the sums are the same bits for any number of workers, whatever becomes of them.
+
+When the server is lost, the parameters are published anew on the one in its place, and the blocks
+that have not come back are leased there. What has come back counts, so there are no checkpoints.
 """
 
 import time
@@ -12,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.full_batch import ParameterVector, read_body
+from cirrus_runtime.protocol import Lease
 
 from ._trainer import Run
-from .exceptions import DivergenceError
+from .exceptions import DivergenceError, RunEnded, ServerUnavailable
 
+_NO_IDS = np.empty(0, np.uint32)
 _TOTALS = {"compute_seconds": "compute", "server_seconds": "server", "wait_seconds": "wait"}
 
 
@@ -33,7 +37,8 @@ class Evaluation:
         Of that sum.
     costs : dict
         ``rows``, ``workers``, ``compute_seconds``, ``server_seconds``, ``wait_seconds`` (sums
-        over the workers), ``server_bytes``, ``seconds`` (since the start of the fit).
+        over the workers), ``server_bytes``, ``workers_replaced``, ``server_restarts``,
+        ``seconds`` (since the start of the fit).
     """
 
     loss: float
@@ -51,17 +56,20 @@ class FullBatchRun(Run):
         The data, as exact blocks.
     place : Place
     n_workers : int
+    checkpoints : Checkpoints
+        Of which none is ever due.
     progress : callable, optional
     """
 
-    def __init__(self, job, part, place, n_workers, progress=None):
-        super().__init__(job, None, place, n_workers, progress)
+    def __init__(self, job, part, place, n_workers, checkpoints, progress=None):
+        super().__init__(job, None, place, n_workers, checkpoints, progress)
         self.shape = job.n_features + job.intercept, job.width
-        self.server = ParameterVector(place.engine, self.keys.vector, *self.shape)
-        self._part = part
-        self._names = []
+        self.history = []
+        self._train, self._valid = part, None
+        self._epoch = -1  # number of the evaluation
+        self._done = {}  # no evaluation begins with reports
         self._ids = []
-        self._evaluations = 0
+        self._open()
 
     def evaluate(self, table):
         """Sum loss and gradient over all rows.
@@ -79,21 +87,34 @@ class FullBatchRun(Run):
         ------
         DivergenceError, WorkerError, ServerError, StoreError
         """
-        self.server.publish(table)
-        number, self._evaluations = self._evaluations, self._evaluations + 1
-        if number == 0:
-            self._start_workers(self._part.n_blocks)
-            for block in self._part.blocks:
-                self._names.append(self.keys.block("train", len(self._names)))
-                self.place.store.put(self._names[-1], encode_block(block))
-                self._offer([("gradient", 0, len(self._names) - 1, self._names[-1])])
-        else:
-            self._offer([("gradient", number, *place) for place in enumerate(self._names)])
-        reports = self._await(len(self._names), self._part.n_rows)
-        reports.sort(key=lambda report: report.number)  # leases are numbered block by block
+        self._table = table
+        self._epoch += 1
+        self._rounds = {}
+        self._restarts = self.crew.replaced = 0
+        self._is_published = False
+        if self._epoch == 0:
+            self._publish()
+            self.crew.start(self._train.n_blocks)
+            self._put_blocks()
+        reports = None
+        while reports is None:
+            try:
+                if self._is_lost:
+                    self._restore()
+                if not self._is_published:
+                    self._publish()
+                self._await("train")
+                reports = self._round("train").reports
+            except (ServerUnavailable, RunEnded) as error:
+                self._reconnect(error)
+        self._setbacks = 0
+        return self._sum([reports[block] for block in range(self._train.n_blocks)])
+
+    def _sum(self, reports):
+        """Return the evaluation that the reports of all blocks, in order, make up."""
         gradient = np.zeros(self.shape)
         for block, report in enumerate(reports):
-            known = self._ids[block].size if number else None
+            known = self._ids[block].size if self._epoch else None
             ids, values = read_body(report.body, self.shape[1], known)
             if ids is not None:
                 self._ids.append(ids)
@@ -108,6 +129,40 @@ class FullBatchRun(Run):
         self.history.append(entry)
         self._progress(0, entry)
 
+    def _draw_up(self, kind):
+        name = self.keys.block
+        return [
+            Lease(0, "gradient", self._epoch, block, name("train", block))
+            for block in range(self._train.n_blocks)
+        ]
+
+    # ---- What is another for a vector than for a model
+
+    def _open(self):
+        """Take the vector on the server that the place has now."""
+        self.server = ParameterVector(self.place.engine, self.keys.vector, *self.shape)
+        self._is_published = False
+
+    def _publish(self):
+        """Publish the parameters of this evaluation."""
+        self.server.publish(self._table)
+        self._is_published = True
+
+    def _check(self):
+        self.place.board.check()
+        if self._is_published:
+            self.server.pull(_NO_IDS)
+
+    def _fence(self, worker, generation):
+        """There is nothing to refuse: workers push nothing."""
+
+    def _remake(self):
+        """Publish the parameters anew; lease what has not come back."""
+        self._open()
+        self._publish()
+        this = self._round("train")
+        this.waiting = list(this.missing.values())
+
     def _costs(self, reports):
         """Return what an evaluation has cost."""
         totals = {
@@ -118,5 +173,7 @@ class FullBatchRun(Run):
             "rows": sum(report.rows for report in reports),
             "server_bytes": sum(report.nbytes for report in reports),
             "workers": len({report.worker for report in reports}),
+            "workers_replaced": self.crew.replaced,
+            "server_restarts": self._restarts,
             "seconds": time.perf_counter() - self._started,
         }

@@ -141,6 +141,7 @@ class Minimizer:
         """Add an entry to the history."""
         costs, self._fresh = self._fresh, []
         summed = ("rows", "compute_seconds", "server_seconds", "wait_seconds", "server_bytes")
+        summed += ("workers_replaced", "server_restarts")
         self._run.record(
             {
                 "epoch": self._n_iter,

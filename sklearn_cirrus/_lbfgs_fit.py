@@ -1,5 +1,7 @@
 """From an estimator's parameters and validated data to an exact fit."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from cirrus_runtime.protocol import TrainJob
@@ -20,13 +22,18 @@ class LbfgsFit:
     """One fit of logistic regression by L-BFGS; the parameters are those of ``LogisticFit``."""
 
     one_pass = False
+    takes_checkpoints = False  # an evaluation is begun anew, the state of the search is here
 
     def __init__(self, params, config, X, labels, weights, n_classes):
         kept = None if weights is None else np.flatnonzero(weights)
         if kept is not None and len(kept) == len(weights):
             kept = None
+        if config.resume is not None:
+            raise ValueError("solver='lbfgs' takes no checkpoints, so it cannot be resumed")
         self.params = params
-        self.config = config
+        # The parameters are on one server, so no other one needs to be there.
+        first = config.redis_urls[0] if config.redis_urls else None
+        self.config = replace(config, redis_url=first, n_servers=1)
         # A row of weight zero must not even move the bounds of the blocks.
         self.X = X if kept is None else X[kept]
         self.labels = (labels if kept is None else labels[kept]).astype(np.float32)
@@ -56,12 +63,12 @@ class LbfgsFit:
             table[: X.shape[1]] = start[0].T
             table[X.shape[1] :] = start[1]  # has no row without an intercept
         variables = Variables(X, self.weights, moments, strength, self._share(), table)
-        part = self._part()
+        job, part = self._job(), self._part()
 
-        def make(job, *rest):
+        def make(*rest):
             return FullBatchRun(job, part, *rest)
 
-        with open_run(self, self._job(), make, part.n_rows) as run:
+        with open_run(self, job, make, part.n_rows) as run:
             found = Minimizer(run, variables, total, strength, params.tol).minimize(
                 table, int(params.max_iter)
             )
@@ -108,6 +115,7 @@ class LbfgsFit:
             prefetch=config.prefetch and row_bytes(X) * X.shape[0] > config.buffer_bytes,
             buffer_bytes=config.buffer_bytes,
             lease_seconds=float(config.lease_seconds),
+            retry_seconds=float(config.retry_seconds),
             full_batch=True,
         )
 

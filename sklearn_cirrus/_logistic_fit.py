@@ -9,12 +9,14 @@ from sklearn.utils import check_random_state
 from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.server import ModelSpec
 
+from ._checkpoint import Checkpoints
 from ._columns import Columns
 from ._ingest import count_blocks, make_blocks
 from ._logistic_state import LogisticState
 from ._place import open_place
 from ._progress import Progress
 from ._rates import BETA1, BETA2, automatic_batch_size, automatic_rates, streaming_rate
+from ._resume import check_identity, identity_of, read_resumed
 from ._schedule import Schedule
 from ._trainer import Part, Run, new_run_id
 
@@ -48,6 +50,8 @@ class LogisticFit:
         ``partial_fit``: one epoch at a constant rate.
     """
 
+    takes_checkpoints = True
+
     def __init__(self, params, config, X, labels, weights, n_classes, *, one_pass=False):
         self.params = params
         self.config = config
@@ -56,8 +60,14 @@ class LogisticFit:
         self.weights = weights
         self.width = 1 if n_classes == 2 else n_classes
         self.one_pass = one_pass
+        self._known = None
         self.seed = int(check_random_state(params.random_state).randint(2**31 - 1))
         self.n_workers = config.n_workers
+        if config.resume is not None and one_pass:
+            raise ValueError("partial_fit cannot be resumed: only fit can")
+        self.resumed = read_resumed(config)
+        if self.resumed is not None and params.random_state is None:
+            self.seed = int(self.resumed.identity["seed"])
 
     def run(self, start):
         """Train.
@@ -94,16 +104,23 @@ class LogisticFit:
         job = self._job(batch_size)
         schedule = self._schedule(rates, start.clock[0] if goes_on and start.clock else 0)
         spec = self._spec(columns, rates, train_rows, seen)
+        if self.resumed is not None:
+            identity = self._identity(self.resumed.identity["n_blocks"])
+            check_identity(self.resumed.identity, identity, self.config.resume)
 
-        def make(job, *rest):
+        def make(*rest):
             return Run(job, spec, *rest)
 
         with open_run(self, job, make, len(train_rows)) as run:
-            run.create(self._slots(start, columns), start.clock if goes_on else None)
+            n_blocks = self._n_blocks(train_rows, valid_rows)
+            if self.resumed is None:
+                run.create(self._slots(start, columns), start.clock if goes_on else None)
+            else:
+                run.resume(self.resumed)
             outcome = run.train(
-                self._part(train_rows, columns),
-                self._part(valid_rows, columns) if len(valid_rows) else None,
-                *(schedule, params.early_stopping),
+                self._part(train_rows, n_blocks[0], columns),
+                self._part(valid_rows, n_blocks[1], columns) if len(valid_rows) else None,
+                *(schedule, params.early_stopping, lambda: self._identity(n_blocks)),
             )
         coef, intercept = self._weights(outcome.slots["weights"], columns)
         state = LogisticState(
@@ -128,9 +145,22 @@ class LogisticFit:
             stratify=self.labels[rows],
         )
 
-    def _part(self, rows, columns):
+    def _n_blocks(self, *parts):
+        """Return into how many blocks the rows of each part are cut."""
+        if self.resumed is not None:
+            return self.resumed.identity["n_blocks"]
+        bounds = self.n_workers, self.config.block_bytes
+        return [count_blocks(self.X, len(rows), *bounds) if len(rows) else 0 for rows in parts]
+
+    def _identity(self, n_blocks):
+        """Return what tells this fit from others; the data are read at the first call."""
+        if self._known is None:
+            data = self.X, self.labels, self.weights
+            self._known = identity_of(self.params, *data, self.seed, n_blocks)
+        return self._known
+
+    def _part(self, rows, n_blocks, columns):
         """Return a part of the data: its blocks are made when the trainer asks for them."""
-        n_blocks = count_blocks(self.X, len(rows), self.n_workers, self.config.block_bytes)
         weights = self.weights
         if weights is not None and not self.one_pass:
             weights = weights / weights[rows].mean()  # so that a step has the size of a mean row's
@@ -142,7 +172,7 @@ class LogisticFit:
         """Return the job of the workers, without the places where it runs."""
         config = self.config
         return TrainJob(
-            run_id=new_run_id(),
+            run_id=config.resume or new_run_id(),
             n_features=self.X.shape[1],
             width=self.width,
             intercept=bool(self.params.fit_intercept),
@@ -152,6 +182,7 @@ class LogisticFit:
             prefetch=config.prefetch,
             buffer_bytes=config.buffer_bytes,
             lease_seconds=float(config.lease_seconds),
+            retry_seconds=float(config.retry_seconds),
         )
 
     def _schedule(self, rates, steps):
@@ -227,7 +258,7 @@ class LogisticFit:
 class open_run:  # noqa: N801 (reads as a function where it is used)
     """A Run with its place and its progress bar; leaving it closes both.
 
-    ``make(job, place, n_workers, progress)`` makes the Run.
+    ``make(place, n_workers, checkpoints, progress)`` makes the Run.
     """
 
     def __init__(self, fit, job, make, n_rows):
@@ -241,7 +272,14 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
-        self._run = make(place.complete(job), place, fit.n_workers, self._progress)
+        seconds = config.checkpoint_seconds
+        # Backend inline has no server to lose, and its store goes with the process.
+        if config.backend == "inline" or not fit.takes_checkpoints:
+            seconds = None
+        # A fit that goes on and fails leaves what it has found, to be gone on with once more.
+        keep = config.keep_checkpoint or config.resume is not None
+        checkpoints = Checkpoints(place.store, job.run_id, seconds, keep)
+        self._run = make(place, fit.n_workers, checkpoints, self._progress)
 
     def __enter__(self):
         self._progress.__enter__()

@@ -9,6 +9,7 @@ With an automatic rate, holding also feels its way up: as long as epochs improve
 rate grows, up to twice the start, and it steps back when the objective jumps.
 """
 
+import copy
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -67,6 +68,14 @@ class Schedule:
         self.converged = self.tol is None  # all that was asked for
         self._cool_from = self.max_iter * (1 - _COOL_SHARE)
         self._warm = min(_WARM_EPOCHS, _WARM_SHARE * self.max_iter)
+
+    def state(self):
+        """Return what a checkpoint keeps of the schedule, for JSON."""
+        return copy.deepcopy(vars(self))
+
+    def restore(self, state):
+        """Go back to where :meth:`state` was called."""
+        vars(self).update(copy.deepcopy(state))
 
     def at(self, epoch):
         """Return the learning rate at a moment, counted in epochs since the start."""

@@ -5,28 +5,29 @@
 The trainer knows stores, the parameter server, boards, and the base of the worker backends. It
 knows nothing of scikit-learn, of processes or of clouds. Whatever ends a run (its last epoch, an
 error, Ctrl-C), its keys are deleted, its workers end, its objects leave the store.
+
+Workers may die at any time: ``_crew.py`` replaces them. The server may be lost at any time:
+``_recovery.py`` makes the model anew from the last checkpoint. An epoch is a round of leases of
+which some are done, so the loop below goes on in the middle of it whatever has happened.
 """
 
 import logging
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.errors import CirrusError
-from cirrus_runtime.keys import RunKeys
-from cirrus_runtime.protocol import Lease
-from cirrus_runtime.server import ParameterServer
 
-from .exceptions import BlockError, DivergenceError, ServerError, WorkerError
+from ._recovery import LastingRun
+from ._rounds import Round, loss_leases, train_leases
+from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2  # between looks at the workers while no report comes
-_END_SECONDS = 10.0  # that workers get to notice that the run has ended
-_MOST_RELAUNCHES = 3  # of one place; then its workers do not die by accident
 
 
 @dataclass(frozen=True)
@@ -65,53 +66,39 @@ class Outcome:
     history: list
 
 
-class Run:
+class Run(LastingRun):
     """One training run. A context manager: leaving it ends the run and removes its traces.
 
     Parameters
     ----------
     job : TrainJob
-        With the urls of the place.
     spec : ModelSpec
     place : Place
         Board, engine, store and worker backend to use.
     n_workers : int
+    checkpoints : Checkpoints
     progress : callable, optional
         Called with (rows done in this epoch, the last history entry or None).
     """
 
-    def __init__(self, job, spec, place, n_workers, progress=None):
-        self.keys = RunKeys(job.run_id)
-        self.job = job
-        self.spec = spec
-        self.place = place
-        self.n_workers = n_workers
-        self.server = ParameterServer(place.engine, self.keys.model)
-        self.history = []
+    def __init__(self, job, spec, place, n_workers, checkpoints, progress=None):
+        super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
-        self._handles = {}
-        self._relaunches = {}
         self._leases = 0
         self._started = time.perf_counter()
 
     def __enter__(self):
         try:
             self.place.put_up()
-        except BaseException:
-            self._clean_up()
+        except BaseException as error:
+            self._clean_up(error)
             raise
         return self
 
     def __exit__(self, kind, error, trace):
-        self._clean_up()
+        self._clean_up(error)
 
-    def create(self, slots, clock=None):
-        """Create the model and load what is known of it: slot by name."""
-        self.server.create(self.spec, clock=clock)
-        for name, values in slots.items():
-            self.server.load(name, values)
-
-    def train(self, train, valid, schedule, keep_best):
+    def train(self, train, valid, schedule, keep_best, identity=dict):
         """Train until the schedule says stop.
 
         Parameters
@@ -121,6 +108,8 @@ class Run:
         schedule : Schedule
         keep_best : bool
             Whether to return the weights of the epoch with the best held-out loss.
+        identity : callable
+            Gives what a checkpoint is to say of the run.
 
         Returns
         -------
@@ -130,109 +119,118 @@ class Run:
         ------
         DivergenceError, WorkerError, ServerError, StoreError
         """
-        self._start_workers(train.n_blocks)
-        names = self._put(train, "train", schedule)
-        valid_names = self._put(valid, "valid", None) if valid is not None else []
-        best, best_loss, epoch, going = None, np.inf, 0, True
-        while going:
-            if epoch > 0:
-                self._offer_epoch(names, epoch, schedule)
-            reports = self._await(len(names), train.n_rows)
-            weights = self.server.dump("weights")
-            entry = self._entry(epoch, reports, weights, schedule)
-            if valid_names:
-                entry["valid_loss"] = self._valid_loss(valid_names, epoch)
-                if entry["valid_loss"] < best_loss:
-                    best_loss = entry["valid_loss"]
-                    best = weights if keep_best else None
-            self.history.append(entry)
-            self._progress(0, entry)
-            going = schedule.update(entry["valid_loss" if valid_names else "objective"])
-            epoch += 1
-        return self._collect(weights if best is None else best)
+        self._train, self._valid, self._identity = train, valid, identity
+        self._schedule, self._keep_best = schedule, keep_best
+        if self._first.schedule is None:
+            self._first.schedule = schedule.state()
+        self._go_back_to(self._first)
+        self.crew.start(train.n_blocks)
+        logger.info("run %s: %d rows in %d blocks", self.keys.run_id, train.n_rows, train.n_blocks)
+        self._put_blocks()
+        outcome = None
+        while outcome is None:
+            try:
+                if self._is_lost:
+                    self._restore()
+                if self._going:
+                    self._train_epoch()
+                else:
+                    outcome = self._collect()
+            except (ServerUnavailable, RunEnded) as error:
+                self._reconnect(error)
+        return outcome
 
     # ---- Blocks and leases
 
-    def _put(self, part, kind, schedule):
-        """Put the blocks of a part; with a schedule, offer each at once for the first epoch."""
-        names, done = [], 0
-        for number, block in enumerate(part.blocks):
-            names.append(self.keys.block(kind, number))
-            self.place.store.put(names[-1], encode_block(block))
-            if schedule is not None:
-                end = done + block.n_rows
-                span = done / part.n_rows, end / part.n_rows
-                self._offer([("train", 0, number, names[-1], *map(schedule.at, span))])
-                done = end
-        return names
+    def _put_blocks(self):
+        """Put all blocks; in the first epoch, offer each as soon as it is there."""
+        lost = None
+        for kind, part in (("train", self._train), ("valid", self._valid)):
+            for number, block in enumerate(part.blocks if part is not None else ()):
+                self.place.store.put(self.keys.block(kind, number), encode_block(block))
+                waiting = self._round("train").waiting
+                if lost or self._epoch or not waiting or waiting[0].block != number:
+                    continue
+                try:
+                    self._offer(waiting, 1)
+                except (ServerUnavailable, RunEnded) as error:
+                    lost = error  # the blocks come first: they can be read but once
+        if lost is not None:
+            self._reconnect(lost)
 
-    def _offer_epoch(self, names, epoch, schedule):
-        """Offer every block once, in random order, so that no block is always the last."""
-        order = np.random.default_rng((self.job.seed, epoch)).permutation(len(names))
-        leases = []
-        for place, number in enumerate(order.tolist()):
-            span = epoch + place / len(names), epoch + (place + 1) / len(names)
-            leases.append(("train", epoch, number, names[number], *map(schedule.at, span)))
-        self._offer(leases)
+    def _round(self, kind):
+        """Return the leases of a kind in this epoch; they are drawn up at the first call."""
+        if kind not in self._rounds:
+            leases = self._draw_up(kind)
+            done = self._done if kind == "train" else {}
+            self._rounds[kind] = Round.of(leases, self._leases, done)
+            self._leases += len(leases)
+        return self._rounds[kind]
 
-    def _offer(self, leases):
-        """Number leases and post them."""
-        first = self._leases
-        self._leases += len(leases)
-        self.place.board.offer([Lease(first + i, *fields) for i, fields in enumerate(leases)])
+    def _draw_up(self, kind):
+        """Return the leases of a round, without their numbers."""
+        if kind == "loss":
+            return loss_leases(self.keys, self._valid.n_blocks, self._epoch)
+        more = self._epoch, self._schedule, self.job.seed
+        return train_leases(self.keys, self._train.n_blocks, *more)
 
-    def _await(self, count, n_rows):
-        """Wait for the reports of the last ``count`` leases; look after the workers meanwhile."""
-        missing = set(range(self._leases - count, self._leases))
-        reports, rows = [], 0
-        while missing:
+    def _offer(self, waiting, count):
+        """Offer the first leases that wait."""
+        self.place.board.offer(waiting[:count])
+        del waiting[:count]
+
+    def _await(self, kind):
+        """Return the reports of a round; look after the workers until they are there."""
+        this = self._round(kind)
+        if this.waiting:
+            self._offer(this.waiting, len(this.waiting))
+        heard = time.monotonic()
+        while this.missing:
             for report in self.place.board.collect(_POLL_SECONDS):
                 if report.error:
                     raise BlockError(f"a worker could not use its block: {report.error}")
-                if report.number in missing:
-                    missing.remove(report.number)
-                    reports.append(report)
-                    rows += report.rows
-            if n_rows:
-                self._progress(rows, None)
-            self._look_after_workers(bool(missing))
-        return reports
+                lease = this.missing.pop(report.number, None)
+                if lease is not None:
+                    heard = time.monotonic()
+                    self._losses = 0
+                    self.crew.note(report, lease)
+                    this.reports[lease.block] = report
+            if kind == "train":
+                self._progress(sum(report.rows for report in this.reports.values()), None)
+            if this.missing:
+                self.crew.look_after(self._check)
+                if time.monotonic() - heard > self.job.lease_seconds:
+                    heard = time.monotonic()
+                    if self.place.board.count() == 0:  # no worker can bring what is missing
+                        self._offer(list(this.missing.values()), len(this.missing))
+            if self.checkpoints.due():
+                self._save()
+        return list(this.reports.values())
 
-    # ---- Workers
+    # ---- Epochs
 
-    def _start_workers(self, n_blocks):
-        """Start the workers: never more than there are blocks."""
-        places = range(min(self.n_workers, n_blocks))
-        # A worker with one block has nothing to load ahead; without the thread it is quicker.
-        prefetch = self.job.prefetch and n_blocks > len(places)
-        jobs = [replace(self.job, worker=worker, prefetch=prefetch).to_json() for worker in places]
-        for handle in self.place.backend.start(jobs):
-            self._handles[handle.job["worker"]] = handle
-        logger.debug("run %s: %d workers", self.job.run_id, len(self._handles))
-
-    def _look_after_workers(self, needed):
-        """Replace workers that died, give up if one failed for a reason that will come again."""
-        for worker, handle in list(self._handles.items()):
-            result = handle.poll()
-            if result is None or not needed:
-                continue
-            if not result.ok and result.error_type != "WorkerDied":
-                raise _failure(result)
-            times = self._relaunches[worker] = self._relaunches.get(worker, 0) + 1
-            if not result.ok:
-                logger.warning(
-                    "worker %d of run %s died: %s", worker, self.keys.run_id, result.error
-                )
-                if times > _MOST_RELAUNCHES:
-                    raise WorkerError(
-                        f"worker {worker} died {times} times; at last: {result.error}"
-                    )
-            generation = handle.job["generation"]
-            self.place.board.reclaim(worker, generation)
-            job = handle.job | {"generation": generation + 1}
-            (self._handles[worker],) = self.place.backend.start([job])
-
-    # ---- Losses
+    def _train_epoch(self):
+        """Train one epoch, or what is left of it."""
+        reports = self._await("train")
+        weights = self.server.dump("weights")
+        entry = self._entry(self._epoch, reports, weights, self._schedule)
+        if self._valid is not None:
+            losses = self._await("loss")
+            entry["valid_loss"] = sum(r.loss for r in losses) / sum(r.weight for r in losses)
+            if entry["valid_loss"] < self._best_loss:
+                self._best_loss = entry["valid_loss"]
+                self._best = weights if self._keep_best else None
+        self._weights = weights
+        self.history.append(entry)
+        self._progress(0, entry)
+        self._going = self._schedule.update(
+            entry["objective" if self._valid is None else "valid_loss"]
+        )
+        self._epoch += 1
+        self._rounds, self._done = {}, {}
+        self._restarts = self.crew.replaced = 0
+        if self._epoch > self._furthest:
+            self._furthest, self._setbacks = self._epoch, 0
 
     def _entry(self, epoch, reports, weights, schedule):
         """Return the history entry of an epoch."""
@@ -260,6 +258,8 @@ class Run:
             "server_seconds": total["server"],
             "wait_seconds": total["wait"],
             "server_bytes": total["nbytes"],
+            "workers_replaced": self.crew.replaced,
+            "server_restarts": self._restarts,
         }
 
     def _penalty(self, weights):
@@ -269,55 +269,32 @@ class Run:
         w = weights[: self.spec.penalized].ravel().astype(np.float64)
         return self.spec.l2 / 2 * (w @ w) + self.spec.l1 * np.abs(w).sum()
 
-    def _valid_loss(self, names, epoch):
-        """Return the mean loss of the held-out rows, as workers sum it."""
-        self._offer([("loss", epoch, number, name) for number, name in enumerate(names)])
-        reports = self._await(len(names), 0)
-        return sum(r.loss for r in reports) / sum(r.weight for r in reports)
-
-    # ---- The end
-
-    def _collect(self, weights):
+    def _collect(self):
         """Read what is to be kept from the server."""
         info = self.server.info()
         names = [name for name in self.spec.slots if name != "weights"]
+        weights = self._weights if self._best is None else self._best
         slots = {"weights": weights} | {name: self.server.dump(name) for name in names}
         return Outcome(slots, (info["steps"], info["rate"]), self.history)
 
-    def _clean_up(self):
+    # ---- The end
+
+    def _clean_up(self, error):
         """End the run: keys first, so that workers stop; then the workers; then the objects."""
+        reachable = () if self._is_unreachable else (self.place.board.take_down, self.server.drop)
         steps = (
-            self.place.board.take_down,
-            self.server.drop,
-            self._end_workers,
-            lambda: self.place.store.delete_prefix(self.keys.prefix),
+            *reachable,
+            lambda: self.crew.end(patient=bool(reachable)),
+            lambda: self.checkpoints.clean_up(error),
             self.place.close,
         )
         for step in steps:
             try:
                 step()
-            except CirrusError as error:  # the run's own error matters more; the next step too
-                logger.warning("cleaning up run %s: %s", self.keys.run_id, error)
-
-    def _end_workers(self):
-        """Wait until the workers have noticed, then end those that have not."""
-        deadline = time.monotonic() + _END_SECONDS
-        for handle in self._handles.values():
-            handle.wait(max(0.0, deadline - time.monotonic()))
-        self.place.backend.close()
+            except CirrusError as failure:  # the run's own error matters more; the next step too
+                logger.warning("cleaning up run %s: %s", self.keys.run_id, failure)
 
 
 def new_run_id():
     """Return an id that no other run has."""
     return uuid.uuid4().hex[:16]
-
-
-def _failure(result):
-    """Return the exception for a worker that raised one."""
-    if result.error_type == "BadValueError":
-        return DivergenceError(
-            "training diverged: a gradient is not a finite number; choose a smaller "
-            "learning_rate or scale the data"
-        )
-    kind = ServerError if result.error_type == "ServerError" else WorkerError
-    return kind(f"a worker failed: {result.error}")

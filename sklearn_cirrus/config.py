@@ -56,8 +56,23 @@ class Config:
     buffer_bytes : int, default=268435456
         Most memory that a worker keeps blocks in for later epochs. ``CIRRUS_BUFFER_BYTES``.
     lease_seconds : float, default=30.0
-        Time after which the block of a worker that fell silent goes to another.
+        Time after which a worker that fell silent is replaced, and its block goes to another.
         ``CIRRUS_LEASE_SECONDS``.
+    retry_seconds : float, default=30.0
+        How long a lost server is waited for: by workers, and by the fit if the server is one of
+        ``redis_url``. Also the longest wait for any answer of the server.
+        ``CIRRUS_RETRY_SECONDS``.
+    checkpoint_seconds : float or None, default=60.0
+        Time between two checkpoints, which go to the store. Should the server be lost, the fit
+        goes on from the last one, or starts over if there is none yet; None: there are none.
+        Backend "inline" has no need of any. ``CIRRUS_CHECKPOINT_SECONDS``.
+    keep_checkpoint : bool, default=False
+        Whether a fit that fails or is interrupted leaves its checkpoints in the store, for
+        ``resume``. (A fit whose process is killed cannot help leaving them.)
+        ``CIRRUS_KEEP_CHECKPOINT``.
+    resume : str or None, default=None
+        Run id of an earlier fit, on the same data and with the same parameters, that left a
+        checkpoint in the store of ``store_url``: ``fit`` goes on from it. ``CIRRUS_RESUME``.
     """
 
     backend: str = "local"
@@ -71,6 +86,10 @@ class Config:
     block_bytes: int = 8 << 20
     buffer_bytes: int = 256 << 20
     lease_seconds: float = 30.0
+    retry_seconds: float = 30.0
+    checkpoint_seconds: float | None = 60.0
+    keep_checkpoint: bool = False
+    resume: str | None = None
 
     def __post_init__(self):
         _check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
@@ -108,9 +127,24 @@ class Config:
             _is_count(self.buffer_bytes, 0, 1 << 50),
             *("buffer_bytes", self.buffer_bytes, "an integer, 0 or more"),
         )
+        for name, least, optional in (
+            ("lease_seconds", 0.1, False),
+            ("retry_seconds", 0.1, False),
+            ("checkpoint_seconds", 0.0, True),
+        ):
+            value = getattr(self, name)
+            good = isinstance(value, (int, float)) and not isinstance(value, bool)
+            _check(
+                (optional and value is None) or (good and least <= value < float("inf")),
+                *(name, value, f"a number of seconds, {least:g} or more"),
+            )
         _check(
-            isinstance(self.lease_seconds, (int, float)) and self.lease_seconds >= 0.1,
-            *("lease_seconds", self.lease_seconds, "a number of seconds, 0.1 or more"),
+            isinstance(self.keep_checkpoint, bool),
+            *("keep_checkpoint", self.keep_checkpoint, "True or False"),
+        )
+        _check(
+            self.resume is None or (isinstance(self.resume, str) and self.resume.isalnum()),
+            *("resume", self.resume, "None or the id of a run"),
         )
 
     @property

@@ -9,6 +9,7 @@
     ├── ServerError              the parameter server cannot be reached, or refused
     │   ├── BadValueError        a value was refused: a gradient that is not finite
     │   ├── RunEnded             the run's keys are gone
+    │   ├── ServerUnavailable    the connection was lost, not refused: trying again may help
     │   └── StaleWorkerError     a newer generation of this worker has taken over
     ├── StoreError               the object store refused, lacks or cannot hold an object
     │   └── BlockError           a block is damaged or of another version
@@ -24,6 +25,7 @@ from cirrus_runtime.errors import (
     KernelError,
     RunEnded,
     ServerError,
+    ServerUnavailable,
     StaleWorkerError,
     StoreError,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "KernelError",
     "RunEnded",
     "ServerError",
+    "ServerUnavailable",
     "StaleWorkerError",
     "StoreError",
     "WorkerError",

@@ -112,9 +112,9 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         ``objective`` (with the penalty, per unit of row weight), ``valid_loss`` (with
         ``early_stopping``), ``learning_rate``, ``rows``, ``updates``, ``workers``, ``seconds``
         (since the start of the fit), ``compute_seconds``, ``server_seconds``,
-        ``wait_seconds`` (sums over the workers), ``server_bytes``. For each iteration of
-        lbfgs: all of these but the learning rate and the updates, and ``gradient`` (its largest
-        component) and ``evaluations``.
+        ``wait_seconds`` (sums over the workers), ``server_bytes``, ``workers_replaced``,
+        ``server_restarts``. For each iteration of lbfgs: all of these but the learning rate and
+        the updates, and ``gradient`` (its largest component) and ``evaluations``.
     cost_ : float
         US dollars that the fit has cost; 0.0 on this machine.
 

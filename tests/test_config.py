@@ -25,6 +25,10 @@ TEXTS = [
     ("block_bytes", "65536", 65536),
     ("buffer_bytes", "0", 0),
     ("lease_seconds", "2.5", 2.5),
+    ("retry_seconds", "2.5", 2.5),
+    ("checkpoint_seconds", "2.5", 2.5),
+    ("keep_checkpoint", "1", True),
+    ("resume", "0123abcd", "0123abcd"),
 ]
 BAD = [
     ("backend", "cloud"),
@@ -54,6 +58,13 @@ BAD = [
     ("lease_seconds", 0.01),
     ("lease_seconds", "30"),
     ("lease_seconds", float("nan")),
+    ("retry_seconds", 0.0),
+    ("retry_seconds", float("inf")),
+    ("checkpoint_seconds", -1.0),
+    ("checkpoint_seconds", True),
+    ("keep_checkpoint", 1),
+    ("resume", "runs/1"),
+    ("resume", ""),
 ]
 
 

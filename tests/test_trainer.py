@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_cirrus import CirrusLogisticRegression, _trainer, config_context
-from sklearn_cirrus.exceptions import CirrusError, DivergenceError, ServerError, WorkerError
+from sklearn_cirrus import CirrusLogisticRegression, _crew, _trainer, config_context
+from sklearn_cirrus.exceptions import CirrusError, DivergenceError, WorkerError
 from sklearn_cirrus.servers import EmbeddedServer, shared_server
 
 N, D, EPOCHS = 20_000, 20, 6
@@ -66,21 +66,23 @@ def in_epochs(monkeypatch):
     """Have something done in the middle of epochs, while the workers work."""
 
     def arrange(wanted, act):
-        offer = _trainer.Run._offer_epoch
+        offer, done = _trainer.Run._offer, set()
 
-        def offer_and_act(run, names, epoch, schedule):
-            offer(run, names, epoch, schedule)
-            if epoch in wanted:
+        def offer_and_act(run, *leases):
+            offer(run, *leases)
+            if run._epoch in wanted - done:
+                done.add(run._epoch)
                 act(run)
 
-        monkeypatch.setattr(_trainer.Run, "_offer_epoch", offer_and_act)
+        wanted = set(wanted)
+        monkeypatch.setattr(_trainer.Run, "_offer", offer_and_act)
 
     return arrange
 
 
 def kill_worker(run, place=0):
     """Kill the process of one worker of a run."""
-    os.kill(run._handles[place].pid, signal.SIGKILL)
+    os.kill(run.crew._handles[place].pid, signal.SIGKILL)
 
 
 def pid_of(server):
@@ -127,7 +129,7 @@ def test_a_killed_worker_is_replaced(data, in_epochs, caplog, early_stopping):
     killed = []
 
     def kill(run):
-        killed.append(run._handles[0].pid)
+        killed.append(run.crew._handles[0].pid)
         kill_worker(run)
 
     in_epochs([2], kill)
@@ -135,7 +137,7 @@ def test_a_killed_worker_is_replaced(data, in_epochs, caplog, early_stopping):
     model = fit(X, y, early_stopping=early_stopping)
     assert time.monotonic() - started < 20  # its block did not wait for the lease to run out
     assert len(killed) == 1
-    assert re.search(r"worker 0 of run \w+ died: .*signal 9", caplog.text)
+    assert re.search(r"worker 0 of run \w+ is replaced: .*signal 9", caplog.text)
     assert model.n_iter_ == EPOCHS
     # Every row is counted once in every epoch, also those of the block that was begun twice.
     rows = N * 9 // 10 if early_stopping else N
@@ -148,7 +150,7 @@ def test_workers_killed_in_several_epochs(data, in_epochs, caplog):
     X, y, loss = data
     in_epochs([1, 2, 3], lambda run: [kill_worker(run, place) for place in (0, 1)])
     model = fit(X, y)
-    assert len(re.findall(r"of run \w+ died", caplog.text)) == 6
+    assert len(re.findall(r"of run \w+ is replaced", caplog.text)) == 6
     assert model.history_[-1]["train_loss"] == pytest.approx(loss, rel=0.05)
     assert [entry["rows"] for entry in model.history_] == [N] * EPOCHS
     assert_nothing_left()
@@ -171,18 +173,18 @@ def test_a_report_that_comes_twice_counts_once(data, monkeypatch):
 
 def test_workers_that_die_again_and_again_are_an_error(data, monkeypatch):
     X, y, _ = data
-    start = _trainer.Run._look_after_workers
+    look = _crew.Crew.look_after
 
-    def kill_and_look(run, needed):
-        for place, handle in run._handles.items():
+    def kill_and_look(crew, check):
+        for handle in crew._handles.values():
             if handle.poll() is None:
-                kill_worker(run, place)
+                handle.kill()
                 handle.wait(10)
-        start(run, needed)
+        look(crew, check)
 
-    monkeypatch.setattr(_trainer.Run, "_look_after_workers", kill_and_look)
+    monkeypatch.setattr(_crew.Crew, "look_after", kill_and_look)
     started = time.monotonic()
-    with pytest.raises(WorkerError, match=r"worker \d died 4 times; at last: .*signal 9"):
+    with pytest.raises(WorkerError, match=r"workers died 4 times in a row .*; at last: .*signal 9"):
         fit(X, y)
     assert time.monotonic() - started < 30
     monkeypatch.undo()
@@ -190,13 +192,14 @@ def test_workers_that_die_again_and_again_are_an_error(data, monkeypatch):
     assert fit(X, y, max_iter=2).n_iter_ == 2
 
 
-def test_a_killed_server_is_an_error_and_the_next_fit_has_a_new_one(data, in_epochs, monkeypatch):
+def test_a_killed_server_is_replaced_and_the_next_fit_has_the_new_one(data, in_epochs, monkeypatch):
     X, y, loss = data
     in_epochs([2], lambda run: os.kill(pid_of(shared_server()), signal.SIGKILL))
     started = time.monotonic()
-    with pytest.raises(ServerError, match="cannot be reached"):
-        fit(X, y)
+    model = fit(X, y)
     assert time.monotonic() - started < 30
+    assert sum(entry["server_restarts"] for entry in model.history_) == 1
+    assert model.history_[-1]["train_loss"] == pytest.approx(loss, rel=0.05)
     monkeypatch.undo()
     model = fit(X, y)
     assert model.history_[-1]["train_loss"] == pytest.approx(loss, rel=0.05)

@@ -35,6 +35,26 @@ class Board(ABC):
         """Post anew the leases that a worker which has ended still held; return how many."""
 
     @abstractmethod
+    def held(self, worker, generation):
+        """Return the leases that a worker holds, those taken first before the others."""
+
+    @abstractmethod
+    def silence(self):
+        """Return for each (worker, generation) known how long it has not been heard of, in s."""
+
+    @abstractmethod
+    def count(self):
+        """Return how many leases wait or are held."""
+
+    @abstractmethod
+    def check(self):
+        """Raise RunEnded if the board has been taken down."""
+
+    @abstractmethod
+    def instance(self):
+        """Return a text that changes when the server starts anew, or None if it does not say."""
+
+    @abstractmethod
     def take_down(self):
         """End the run."""
 
@@ -89,6 +109,24 @@ class InlineBoard(Board):
             self._leases.extend(held.values())
             self._changed.notify_all()
             return len(held)
+
+    def held(self, worker, generation):
+        with self._changed:
+            return list(self._held.values())
+
+    def silence(self):
+        return {}
+
+    def count(self):
+        with self._changed:
+            return len(self._leases) + len(self._held)
+
+    def check(self):
+        with self._changed:
+            self._check()
+
+    def instance(self):
+        return "inline"
 
     def take_down(self):
         with self._changed:

@@ -12,12 +12,13 @@ held connections: one for what may block, one for the rest, for they come from d
 from .board import Board
 from .engines.base import refusal
 from .engines.connection import HeldConnection, pack
-from .errors import RunEnded, ServerError
+from .errors import RunEnded, ServerError, ServerUnavailable
 from .protocol import Lease, Report, decode, encode
 
 _GROUP = b"workers"
 _FIELD, _BODY = b"r", b"b"
 _MANY = b"1000"
+_GONE = ("NOGROUP", "UNBLOCKED", "no such key")
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
 
@@ -42,9 +43,12 @@ class RedisBoard(Board):
         self._consumer = _consumer(worker, generation)
         self._idle_ms = b"%d" % int(1000 * lease_seconds)
         self._last = b"0"
+        self._taken = set()  # tokens of leases that this worker holds and knows of
+        self._may_overlook = False
 
     def put_up(self):
-        """Make the streams; the trainer does so once, before anything else."""
+        """Make the streams; the trainer does so before anything else."""
+        self._last = b"0"
         self._transaction(
             pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM")
             for stream in (self._leases, self._reports)
@@ -80,20 +84,73 @@ class RedisBoard(Board):
             if len(held) < int(_MANY):
                 return count
 
+    def held(self, worker, generation):
+        command = (b"XPENDING", self._leases, _GROUP, b"-", b"+", _MANY)
+        leases = []
+        for token, *_ in self._call(*command, _consumer(worker, generation)):
+            for _, fields in self._call(b"XRANGE", self._leases, token, token):
+                leases.append(decode(Lease, fields[1]))
+        return leases
+
+    def silence(self):
+        silence = {}
+        for info in self._call(b"XINFO", b"CONSUMERS", self._leases, _GROUP):
+            if not isinstance(info, dict):
+                info = dict(zip(info[::2], info[1::2], strict=True))
+            worker, generation = map(int, info[b"name"].split(b"."))
+            silence[worker, generation] = info[b"idle"] / 1000
+        return silence
+
+    def count(self):
+        return self._call(b"XLEN", self._leases)
+
+    def check(self):
+        if self._call(b"EXISTS", self._leases, self._reports) < 2:
+            raise RunEnded("the run has ended")
+
+    def instance(self):
+        try:
+            info = self._call(b"INFO", b"server")
+        except ServerUnavailable:
+            raise
+        except ServerError:  # a user that may not ask
+            return None
+        return info.partition(b"run_id:")[2].split(None, 1)[0].decode()
+
     def take_down(self):
         self._call(b"UNLINK", self._leases, self._reports)
 
     def take(self, timeout):
+        try:
+            entries = self._overlooked() or self._next(timeout)
+        except ServerUnavailable:
+            self._may_overlook = True
+            raise
+        for token, fields in entries:
+            if fields:  # None: finished by its first owner in this very moment
+                self._taken.add(token)
+                return token, decode(Lease, fields[1])
+        return None
+
+    def _next(self, timeout):
+        """Return the entry of the next lease, or of one that nobody renews, in a list."""
         command = (b"XREADGROUP", b"GROUP", _GROUP, self._consumer, b"COUNT", b"1")
         command += (b"BLOCK", _ms(timeout), b"STREAMS", self._leases, b">")
         entries = _entries(self._wait(*command))
         if not entries:
             command = (b"XAUTOCLAIM", self._leases, _GROUP, self._consumer, self._idle_ms)
             entries = self._wait(*command, b"0", b"COUNT", b"1")[1]
-        for token, fields in entries:
-            if fields:  # None: finished by its first owner in this very moment
-                return token, decode(Lease, fields[1])
-        return None
+        return entries
+
+    def _overlooked(self):
+        """Return the entry of a lease that was given out in a reply that got lost, in a list."""
+        if not self._may_overlook:
+            return []
+        command = (b"XREADGROUP", b"GROUP", _GROUP, self._consumer, b"STREAMS", self._leases, b"0")
+        entries = _entries(self._wait(*command))
+        entries = [(token, fields) for token, fields in entries if token not in self._taken]
+        self._may_overlook = len(entries) > 1
+        return entries[:1]
 
     def renew(self, tokens):
         self._call(b"XCLAIM", self._leases, _GROUP, self._consumer, b"0", *tokens, b"JUSTID")
@@ -112,6 +169,7 @@ class RedisBoard(Board):
         """Let go of a lease and post a record, both or neither."""
         release = pack(b"XACK", self._leases, _GROUP, token) + pack(b"XDEL", self._leases, token)
         _check(self._transaction([release, _post(stream, record)], commands=3))
+        self._taken.discard(token)
 
     def _call(self, *command):
         """Run a command that does not block."""
@@ -142,7 +200,7 @@ class _ended:  # noqa: N801 (reads as a function where it is used)
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, ServerError) and str(error).startswith(("NOGROUP", "UNBLOCKED")):
+        if isinstance(error, ServerError) and str(error).startswith(_GONE):
             raise RunEnded("the run has ended") from error
 
 

@@ -17,6 +17,11 @@ class ServerError(CirrusError):
     """The parameter server cannot be started or reached, or refused a command."""
 
 
+class ServerUnavailable(ServerError):
+    """The connection to the server was lost or cannot be made; whether it did the last command is
+    unknown. Trying again may help."""
+
+
 class RunEnded(ServerError):
     """The run's keys are gone: its trainer has finished or given up."""
 

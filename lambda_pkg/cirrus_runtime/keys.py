@@ -48,6 +48,10 @@ class RunKeys:
         """Name in the store of a block of a part of the data (``"train"``, ``"valid"``)."""
         return f"{self.prefix}{part}-{number:06d}.safetensors"
 
+    def checkpoint(self, number):
+        """Name in the store of a checkpoint."""
+        return f"{self.prefix}checkpoint-{number:06d}.safetensors"
+
     @property
     def prefix(self):
         """What the names of all objects of the run begin with."""

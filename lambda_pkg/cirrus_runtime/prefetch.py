@@ -11,7 +11,8 @@ import threading
 from collections import OrderedDict
 
 from .blocks import decode_block
-from .errors import RunEnded, StoreError
+from .errors import RunEnded, ServerUnavailable, StoreError
+from .retry import Retry
 
 _TAKE_SECONDS = 1.0
 
@@ -61,10 +62,16 @@ class LeaseSource:
     cache : BlockCache
     prefetch : bool
         Whether a thread works ahead.
+    retry : Retry, optional
+        By which the board is called; by default nothing is tried again.
+    wait : float
+        Seconds that the thread waits at the board at a time.
     """
 
-    def __init__(self, board, cache, prefetch):
+    def __init__(self, board, cache, prefetch, retry=None, wait=_TAKE_SECONDS):
         self._board = board
+        self._retry = retry or Retry(0.0)
+        self._wait = wait
         self._cache = cache
         self._held = {}
         self._stop = threading.Event()
@@ -95,16 +102,17 @@ class LeaseSource:
         """Say that all leases taken and not finished are still worked on."""
         held = list(self._held)
         if held:
-            self._board.renew(held)
+            self._retry(self._board.renew, held)
 
     def finish(self, token, report):
         """Post the report of a lease."""
-        self._board.finish(token, report)
+        self._retry(self._board.finish, token, report)
         self._held.pop(token, None)
 
     def close(self):
         """Stop the thread and give back the leases that nobody will finish."""
         self._stop.set()
+        self._retry.stop()
         if self._thread is not None:
             while self._thread.is_alive():
                 try:
@@ -117,10 +125,12 @@ class LeaseSource:
                 self._board.give_back(token, lease)
         except RunEnded:
             pass  # then nobody waits for them either
+        except ServerUnavailable:
+            pass  # they are taken over when they have aged
 
     def _load_one(self, timeout):
         """Take one lease and load its block."""
-        taken = self._board.take(timeout)
+        taken = self._retry(self._board.take, timeout)
         if taken is None:
             return None
         token, lease = taken
@@ -134,7 +144,7 @@ class LeaseSource:
         """Take and load until the run ends."""
         try:
             while not self._stop.is_set():
-                item = self._load_one(_TAKE_SECONDS)
+                item = self._load_one(self._wait)
                 if item is not None:
                     self._ready.put(item)
         except BaseException as error:  # raised again where next() is called

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from .errors import CirrusError
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class TrainJob:
         Age at which a lease that is not renewed may be taken over by another worker.
     full_batch : bool
         Whether the run evaluates whole blocks in float64 (leases of kind ``"gradient"``).
+    retry_seconds : float
+        How long a worker goes on trying to reach a server that it has lost.
     deadline : float or None
         Time (Unix seconds) by which the worker must have stopped by itself.
     """
@@ -68,6 +70,7 @@ class TrainJob:
     buffer_bytes: int = 256 << 20
     lease_seconds: float = 30.0
     full_batch: bool = False
+    retry_seconds: float = 30.0
     deadline: float | None = None
 
     def to_json(self):

@@ -127,6 +127,10 @@ class ParameterServer:
         rows = self.engine.step(self.key, _ids(ids), _values(grads), float(lr), _ids(next_ids), tag)
         return rows.reshape(-1, self.spec.width)
 
+    def fence(self, worker, generation):
+        """Refuse what older generations of a worker still push: it has been replaced."""
+        self.engine.fence(self.key, worker, generation)
+
     def dump(self, slot="weights"):
         """Read one slot of the whole table.
 

@@ -175,6 +175,7 @@ class FolderStore(Store):
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
+            self._remove_empty(path.parent)
             raise
 
     def get(self, name):

@@ -13,12 +13,14 @@ import numpy as np
 
 from .board_redis import RedisBoard
 from .engines import InlineEngine, PushTag, open_shards
+from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
 from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
+from .retry import Retry
 from .server import ParameterServer
 from .store import open_store
 
@@ -81,19 +83,17 @@ class Resources:
 _clients = {}
 
 
-def _open_clients(urls):
-    """Return the Redis clients of this process for urls: jobs that follow may use them again."""
-    import redis
-
-    if urls not in _clients:
+def _open_clients(urls, seconds):
+    """Return the Redis clients of this process for urls: jobs that follow reuse them."""
+    if (urls, seconds) not in _clients:
         _clients.clear()  # the servers before are most likely gone
-        _clients[urls] = [redis.from_url(url) for url in urls]
-    return _clients[urls]
+        _clients[urls, seconds] = [connect(url, seconds) for url in urls]
+    return _clients[urls, seconds]
 
 
 def _open(job, keys):
     """Open what a job names."""
-    clients = _open_clients((job.redis_url, *job.shard_urls))
+    clients = _open_clients((job.redis_url, *job.shard_urls), job.retry_seconds)
     board = RedisBoard(
         *(clients[0], keys),
         worker=job.worker,
@@ -116,7 +116,10 @@ class _Worker:
             self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
             accept = self.kernel.check_narrow
         cache = BlockCache(store, accept, job.buffer_bytes)
-        self.source = LeaseSource(board, cache, job.prefetch)
+        self.retry = Retry(job.retry_seconds, (job.seed << 16) + job.worker)
+        # A worker that only waits is heard of often enough not to pass for a frozen one.
+        self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
+        self.source = LeaseSource(board, cache, job.prefetch, self.retry, self.wait)
         self.sequence = 0
         self.renewed = time.perf_counter()
         self.cut = math.inf
@@ -145,7 +148,7 @@ class _Worker:
             if self.job.deadline is not None and time.time() > self.job.deadline - _STOP_SECONDS:
                 return "deadline"
             self._renew()
-            item = self.source.next(_WAIT_SECONDS)
+            item = self.source.next(self.wait)
             if item is None:
                 continue
             token, lease, block = item
@@ -155,7 +158,7 @@ class _Worker:
             elif lease.kind == "train":
                 totals = self._train(lease, block)
             elif lease.kind == "gradient":
-                totals = self.full_batch.perform(lease, block)
+                totals = self.retry(self.full_batch.perform, lease, block)
             else:
                 totals = self._sum_loss(block)
             if totals is None:
@@ -180,7 +183,7 @@ class _Worker:
         batches = max(1, -(-block.n_rows // self.job.batch_size))
         bounds = [block.n_rows * i // batches for i in range(batches + 1)]
         slope = (lease.lr_end - lease.lr) / batches
-        kernel, server, width = self.kernel, self.server, self.job.width
+        kernel, server, retry = self.kernel, self.server, self.retry
         kernel.open(block, order, -(-block.n_rows // batches))
         loss = 0.0
         floats = compute = trips = 0
@@ -191,14 +194,14 @@ class _Worker:
             ids = kernel.localize(bounds[i], bounds[i + 1])
             asked = clock()
             if last is None:
-                model = server.pull(ids)
+                model = retry(server.pull, ids)
             else:
-                model = server.step(*last, ids, self._tag())
+                model = retry(server.step, *last, ids, self._tag())
             got = clock()
             part, gradient = kernel.gradient(model, 1.0 / (bounds[i + 1] - bounds[i]))
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
-            floats += 2 * (1 + width) * ids.size
+            floats += 2 * (1 + self.job.width) * ids.size
             compute += clock() - got + asked - begin
             trips += got - asked
             if got - self.renewed > self.job.lease_seconds / 3:
@@ -206,7 +209,7 @@ class _Worker:
             if got > self.cut:
                 return None
         begin = clock()
-        server.push(*last, self._tag())
+        retry(server.push, *last, self._tag())
         trips += clock() - begin
         return {
             "rows": block.n_rows,
@@ -225,7 +228,8 @@ class _Worker:
         self.kernel.open(block, np.arange(block.n_rows, dtype=np.uint32), _LOSS_ROWS)
         for first in range(0, block.n_rows, _LOSS_ROWS):
             ids = self.kernel.localize(first, min(first + _LOSS_ROWS, block.n_rows))
-            loss += self.kernel.loss(self.server.pull(ids))
+            loss += self.kernel.loss(self.retry(self.server.pull, ids))
+            self._renew()
         return {
             "rows": block.n_rows,
             "weight": _weight(block),

@@ -1,8 +1,11 @@
 """Who runs Redis: this process (embedded) or somebody else (external)."""
 
+import time
+
+from ..exceptions import ServerUnavailable
 from .access import WorkerAccess
 from .base import Server
-from .embedded import EmbeddedServer, shared_server
+from .embedded import EmbeddedServer, replace_shared, shared_server
 from .external import ExternalServer
 
 __all__ = [
@@ -12,8 +15,11 @@ __all__ = [
     "WorkerAccess",
     "open_server",
     "open_servers",
+    "reopen_servers",
     "shared_server",
 ]
+
+_POLL_SECONDS = 0.2  # between two attempts to reach a server
 
 
 def open_server(redis_url: str | None = None, server_binary: str | None = None) -> Server:
@@ -70,3 +76,47 @@ def open_servers(
     if redis_urls:
         return [open_server(url) for url in redis_urls]
     return [shared_server(server_binary, number) for number in range(n_servers)]
+
+
+def reopen_servers(
+    urls: tuple[str, ...], redis_urls: tuple[str, ...], server_binary: str | None, seconds: float
+) -> list[Server]:
+    """Give servers that answer, after the connection to one of them was lost.
+
+    Parameters
+    ----------
+    urls : tuple of str
+        Of all the servers, as they were.
+    redis_urls, server_binary : tuple of str, and str, optional
+        As for :func:`open_servers`. An embedded server that does not answer is killed and
+        replaced, once for all fits that have lost it; an external one is waited for.
+    seconds : float
+        How long.
+
+    Returns
+    -------
+    list of Server
+
+    Raises
+    ------
+    ServerUnavailable
+        An external server does not answer in this time.
+    ServerError
+        No embedded server can be started.
+    """
+    patience = min(seconds, 5.0)
+    if not redis_urls:
+        return [
+            replace_shared(server_binary, url, patience, number) for number, url in enumerate(urls)
+        ]
+    deadline = time.monotonic() + seconds
+    servers = [ExternalServer(url, timeout=patience) for url in redis_urls]
+    for server in servers:
+        while not server.is_alive():
+            if time.monotonic() > deadline:
+                raise ServerUnavailable(
+                    f"the server at {server.address} was lost and cannot be reached "
+                    f"for {seconds:g} s"
+                )
+            time.sleep(_POLL_SECONDS)
+    return servers

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import redis
 
+from cirrus_runtime.engines.connection import lost
+
 from ..exceptions import ServerError
 
 _log = logging.getLogger("sklearn_cirrus.servers")
@@ -102,7 +104,7 @@ class WorkerAccess:
             except redis.ResponseError as error:
                 reason = error
             except redis.RedisError as error:
-                raise ServerError(f"the parameter server cannot be reached: {error}") from error
+                raise lost(error) from error
         _log.debug("the workers get the trainer's own url: no ACL user can be made: %s", reason)
         return False
 

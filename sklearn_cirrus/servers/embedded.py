@@ -56,6 +56,7 @@ class EmbeddedServer(Server):
         self._timeout = timeout
         self._url = None
         self._socket = None
+        self._question = b""
         self._guard = None
 
     @property
@@ -99,6 +100,12 @@ class EmbeddedServer(Server):
             return False
         return True
 
+    def answers(self, seconds: float) -> bool:
+        """Whether the server answers PING in time; never raises."""
+        if not self.is_alive():
+            return False
+        return _answers(self._socket, self._question, time.monotonic() + seconds)
+
     def stop(self) -> None:
         guard, self._guard = self._guard, None
         self._url = self._socket = None
@@ -122,8 +129,9 @@ class EmbeddedServer(Server):
         with log:
             self._guard = Guard(binary, config, folder, log)
             self._socket = path
+            self._question = f"AUTH {password}\r\nPING\r\n".encode()
             try:
-                self._await_ping(password, time.monotonic() + self._timeout)
+                self._await_ping(time.monotonic() + self._timeout)
             except ServerError as error:
                 self.stop()
                 raise ServerError(f"{binary}: {error}{_last_lines(log)}") from error
@@ -135,10 +143,9 @@ class EmbeddedServer(Server):
         self._url = f"unix://:{password}@{quote(path)}"
         _log.debug("%s answers at %s", binary, self.address)
 
-    def _await_ping(self, password: str, deadline: float) -> None:
+    def _await_ping(self, deadline: float) -> None:
         """Try until the server says PONG, has ended, or the deadline has passed."""
-        question = f"AUTH {password}\r\nPING\r\n".encode()
-        while not _answers(self._socket, question, deadline):
+        while not _answers(self._socket, self._question, deadline):
             status = self._guard.poll()
             if status is not None:
                 raise ServerError(f"the server ended with status {status}")
@@ -251,6 +258,41 @@ def shared_server(server_binary: str | None = None, number: int = 0) -> Embedded
             server = _shared[server_binary, number] = EmbeddedServer(server_binary)
             server.start()
         return server
+
+
+def replace_shared(
+    server_binary: str | None, url: str, seconds: float, number: int = 0
+) -> EmbeddedServer:
+    """Give the embedded server of this process after the connection to it was lost.
+
+    Parameters
+    ----------
+    server_binary : str, optional
+        As in :class:`EmbeddedServer`.
+    url : str
+        Of the server that was lost: it is killed and replaced if it does not answer; but if
+        another has replaced it already, that one is given.
+    seconds : float
+        Time to answer in.
+    number : int
+        As in :func:`shared_server`.
+
+    Returns
+    -------
+    EmbeddedServer
+
+    Raises
+    ------
+    ServerError
+        No server can be started.
+    """
+    with _lock:
+        server = _shared.get((server_binary, number))
+        # A frozen server accepts connections, but does not answer.
+        if server is not None and server._url == url and not server.answers(seconds):
+            _log.warning("the embedded server does not answer and is replaced")
+            server.stop()
+    return shared_server(server_binary, number)
 
 
 @atexit.register

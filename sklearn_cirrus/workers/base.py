@@ -81,13 +81,15 @@ class WorkerBackend(ABC):
         """How many workers a fit uses when the user does not say."""
 
     @abstractmethod
-    def start(self, jobs: list[dict]) -> list[WorkerHandle]:
+    def start(self, jobs: list[dict], timeout: float | None = None) -> list[WorkerHandle]:
         """Start as many of the jobs, in order, as there are workers now: at least one.
 
         Parameters
         ----------
         jobs : list of dict
             What ``cirrus_runtime.worker.run_worker`` takes; JSON, nothing else.
+        timeout : float, optional
+            Seconds to wait for a worker that is free, if the backend's own limit is not meant.
 
         Returns
         -------

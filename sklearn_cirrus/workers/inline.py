@@ -42,7 +42,7 @@ class InlineBackend(WorkerBackend):
         self._timeout = timeout
         self._handle = None
 
-    def start(self, jobs: list[dict]) -> list[WorkerHandle]:
+    def start(self, jobs: list[dict], timeout: float | None = None) -> list[WorkerHandle]:
         if self._handle is not None and self._handle.poll() is None:
             raise WorkerError("the inline worker is busy: it runs one job at a time")
         run = self._run

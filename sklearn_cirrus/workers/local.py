@@ -34,10 +34,10 @@ class LocalBackend(WorkerBackend):
     def default_workers(self) -> int:
         return joblib.cpu_count()
 
-    def start(self, jobs: list[dict]) -> list[WorkerHandle]:
+    def start(self, jobs: list[dict], timeout: float | None = None) -> list[WorkerHandle]:
         lines = [json.dumps(job).encode() + b"\n" for job in jobs]
         pool = self._pool or shared_pool()
-        processes = pool.acquire(len(jobs), self._timeout)
+        processes = pool.acquire(len(jobs), self._timeout if timeout is None else timeout)
         handles = [
             pool.run(process, job, line)
             for process, job, line in zip(processes, jobs, lines, strict=False)

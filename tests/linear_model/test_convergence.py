@@ -19,6 +19,7 @@ from .oracle import log_losses, objective
 FIELDS = {
     *("epoch", "train_loss", "objective", "learning_rate", "rows", "updates", "workers"),
     *("seconds", "compute_seconds", "server_seconds", "wait_seconds", "server_bytes"),
+    *("workers_replaced", "server_restarts"),
 }
 
 

@@ -1,5 +1,8 @@
 """One result, bit for bit, for any number of workers, whatever becomes of them."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -64,29 +67,62 @@ def test_workers_that_cannot_keep_their_blocks(problem, buffer_bytes):
 @pytest.mark.parametrize("when", [0, 3])
 def test_killed_workers_are_replaced(problem, when, monkeypatch):
     X, y, inline = problem
-    await_all, killed = FullBatchRun._await, []
+    offer, killed = FullBatchRun._offer, []
 
-    def kill_then_await(run, count, n_rows):
-        if run._evaluations in (when + 1, when + 3):  # leases have just been offered
-            for handle in list(run._handles.values())[: 1 + len(killed)]:
+    def offer_then_kill(run, *leases):
+        offer(run, *leases)
+        if run._epoch in (when, when + 2) and run._epoch not in seen:
+            seen.append(run._epoch)
+            for handle in list(run.crew._handles.values())[: 1 + len(killed)]:
                 handle.kill()
                 killed.append(handle)
-        return await_all(run, count, n_rows)
 
-    monkeypatch.setattr(FullBatchRun, "_await", kill_then_await)
+    seen = []
+    monkeypatch.setattr(FullBatchRun, "_offer", offer_then_kill)
     assert_same_bits(train(X, y, n_workers=2), inline)
     assert len(killed) == 3
+
+
+@pytest.mark.parametrize("when", [0, 3])
+def test_a_killed_server_is_replaced(problem, when, monkeypatch):
+    X, y, inline = problem
+    offer, killed = FullBatchRun._offer, []
+
+    def offer_then_kill(run, *leases):
+        offer(run, *leases)
+        if run._epoch == when and not killed:
+            with shared_server().client() as client:
+                killed.append(client.info("server")["process_id"])
+            os.kill(killed[0], signal.SIGKILL)
+
+    monkeypatch.setattr(FullBatchRun, "_offer", offer_then_kill)
+    model = train(X, y, n_workers=2)
+    assert_same_bits(model, inline)
+    assert sum(entry["server_restarts"] for entry in model.history_) == 1
+
+
+def test_it_needs_no_more_than_the_first_server(problem):
+    X, y, inline = problem
+    urls = [shared_server().url, "unix:///nowhere"]
+    with config_context(redis_url=urls):
+        assert_same_bits(train(X, y, n_workers=2), inline)
+
+
+def test_it_is_not_resumed(problem, tmp_path):
+    X, y, _ = problem
+    with config_context(resume="0123456789abcdef", store_url=f"file://{tmp_path}"):
+        with pytest.raises(ValueError, match="solver='lbfgs' takes no checkpoints"):
+            train(X, y)
 
 
 def test_a_lease_done_twice_counts_once(problem, monkeypatch):
     X, y, inline = problem
     offer = FullBatchRun._offer
 
-    def offer_twice(run, leases):
-        offer(run, leases)
-        first, run._leases = run._leases, run._leases - len(leases)
-        offer(run, leases)  # the same numbers
-        assert run._leases == first
+    def offer_twice(run, waiting, count):
+        again = list(waiting)  # the same numbers
+        offer(run, waiting, count)
+        offer(run, again, count)
 
     monkeypatch.setattr(FullBatchRun, "_offer", offer_twice)
     assert_same_bits(train(X, y, n_workers=2), inline)

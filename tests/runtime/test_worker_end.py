@@ -98,12 +98,12 @@ def test_a_deadline_in_the_middle_of_a_block(inline_run, random, prefetch):
 def test_a_worker_makes_way_for_its_successor(redis_run, random, prefetch):
     run = redis_run
     run.model.create(ModelSpec(D + 1, 1, "sgd"))
-    run.model.push([], np.empty((0, 1)), 0.1, (5, 1, 1))  # the successor has pushed
+    run.model.fence(5, 1)
     (name,) = run.put(random_block(random, 100, D, 1))
     run.board.offer([Lease(0, "train", 0, 0, name, 0.1, 0.1)])
     result = run.start(worker=5, generation=0, prefetch=prefetch)
     assert result.result(SOON) == {"reason": "stale", "rows": 0, "updates": 0}
-    assert run.model.info()["steps"] == 1
+    assert run.model.info()["steps"] == 0
     run.start(worker=5, generation=2)  # the lease is there for who comes next
     (report,) = run.collect(1)
     assert (report.number, report.generation, report.updates) == (0, 2, 7)

@@ -75,6 +75,10 @@ class Engine(ABC):
         """Push, then pull ``next_ids``: in one round trip, as nothing or as a whole."""
 
     @abstractmethod
+    def fence(self, key, worker, generation):
+        """Refuse what older generations of a worker still push, from now on."""
+
+    @abstractmethod
     def dump(self, key, slot, first, count):
         """Return the values of ``count`` rows of a slot (a number) from row ``first`` on."""
 

@@ -124,6 +124,15 @@ function operations.step()
     return m and pull(m, next_ids) or outcome
 end
 
+-- tag worker generation sequence -> OK (as if that had been the worker's last push)
+function operations.tag()
+    local m, wrong = open_model()
+    if not m then return wrong end
+    set_tag({worker = tonumber(ARGV[2]), generation = tonumber(ARGV[3]),
+             sequence = tonumber(ARGV[4])})
+    return {ok = "OK"}
+end
+
 -- pull ids -> rows
 function operations.pull()
     local m, wrong = open_model()

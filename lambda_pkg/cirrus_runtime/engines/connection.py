@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import redis
 
-from ..errors import ServerError
+from ..errors import ServerError, ServerUnavailable
 from .base import refusal
 
 
@@ -17,12 +17,34 @@ def pack(*arguments):
     return b"".join(parts)
 
 
+_WHEN_FULL = (
+    " The server is full: raise its maxmemory (CONFIG SET maxmemory), delete other keys, use a "
+    "server of its own, or train a smaller model (fewer columns or classes, another solver)."
+)
+
+
 def read_vector(held, key):
     """Return the float64 values in a plain string key."""
     reply = held.call(pack(b"GETRANGE", key.encode(), b"0", b"-1"))
     if not reply:
         raise refusal("NOMODEL there is no vector at this key")
     return np.frombuffer(reply, np.float64)
+
+
+def connect(url, seconds):
+    """Return a client of a url that waits no more than ``seconds`` for any answer.
+
+    A limit that the url itself sets goes before; waits of the board are shorter than two seconds.
+    """
+    seconds = max(2.0, seconds)
+    return redis.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds)
+
+
+def lost(error):
+    """Return the exception for an error of redis-py that ended a connection."""
+    refused = isinstance(error, (redis.AuthenticationError, redis.exceptions.InvalidResponse))
+    kind = ServerError if refused else ServerUnavailable
+    return kind(f"the parameter server cannot be reached: {error}")
 
 
 class HeldConnection:
@@ -47,8 +69,10 @@ class HeldConnection:
         Raises
         ------
         ServerError
-            Or a subclass by the first word of the reply; if the connection was lost, the cause is
-            redis-py's exception, and whether the command was executed is unknown.
+            Or a subclass by the first word of the reply.
+        ServerUnavailable
+            If the connection was lost or cannot be made; the cause is redis-py's exception, and
+            whether the command was executed is unknown.
         """
         return self.call_all(packed, 1)[0]
 
@@ -88,14 +112,14 @@ class HeldConnection:
         if refused is None:
             return replies
         # redis-py has cut the word off a refusal for want of memory.
-        word = "OOM " if isinstance(refused, redis.OutOfMemoryError) else ""
-        raise refusal(f"{word}{refused}") from refused
+        full = isinstance(refused, redis.OutOfMemoryError)
+        raise refusal(f"OOM {refused}{_WHEN_FULL}" if full else str(refused)) from refused
 
     def _lose(self, error):
         """Disconnect, for a reply may be under way that no one will read."""
         self._connection.disconnect()
         if isinstance(error, (redis.RedisError, OSError)):
-            raise ServerError(f"the parameter server cannot be reached: {error}") from error
+            raise lost(error) from error
 
     def close(self):
         """Close the connection; the next command opens it again."""

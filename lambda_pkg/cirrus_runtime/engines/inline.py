@@ -45,6 +45,11 @@ class InlineEngine(Engine):
             except StatusError as error:
                 raise _translated(error) from error
 
+    def fence(self, key, worker, generation):
+        entry = self._entry(key)
+        with entry.lock:
+            entry.tags[worker] = generation, 0
+
     def dump(self, key, slot, first, count):
         return self._call(key, Model.dump, slot, first, count)
 

@@ -68,6 +68,9 @@ class LuaEngine(Engine):
 
         return receive
 
+    def fence(self, key, worker, generation):
+        self._run(key, b"tag", *_tail((worker, generation, 0)))
+
     def dump(self, key, slot, first, count):
         chunks = []
         rows = max(1, _CHUNK_VALUES // self._width(key, slot))

@@ -48,6 +48,10 @@ class ModuleEngine(Engine):
         self._held.send(pack_method(*arguments))
         return lambda: decode(self._held.receive()[0])
 
+    def fence(self, key, worker, generation):
+        tag = map(_number, (worker, generation, 0))
+        self._held.call(pack(b"CIRRUS.TAG", key.encode(), *tag))
+
     def dump(self, key, slot, first, count):
         command = (b"CIRRUS.DUMP", key.encode(), *map(_number, (slot, first, count)))
         return np.frombuffer(self._held.call(pack(*command)), np.float32)

@@ -74,6 +74,10 @@ class ShardedEngine(Engine):
         calls = [(key, part, grad, lr, wanted, tag) for part, grad, wanted in triples]
         return pull.join(self._on_all("step", calls))
 
+    def fence(self, key, worker, generation):
+        for engine, _ in zip(self.engines, self._layout(key).pairs(), strict=False):
+            engine.fence(key, worker, generation)
+
     def dump(self, key, slot, first, count):
         self._check_range(key, first, count)
         parts = [

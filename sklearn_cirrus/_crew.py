@@ -1,0 +1,195 @@
+"""The workers of a run: started, watched, replaced, ended.
+
+How a worker is found to be gone, and what is done:
+
+1. It died (a crash, SIGKILL, out of memory): its handle says so. What it held is offered anew.
+2. It is frozen (SIGSTOP, a machine asleep): the board has not heard of it for ``lease_seconds``,
+   while a worker that lives is heard of three times in that time, at work or waiting. It is
+   killed, and then is as case 1. Should it live on, being out of reach, its pushes are refused
+   from now on: the server is told that a newer generation has taken its place.
+3. It stopped by itself before its deadline: a new one goes on.
+
+A new worker is not started for ever: a place whose workers end three times in a row without a
+report, and a block that outlives no worker, end the run with an error that names them.
+"""
+
+import logging
+import time
+from collections import Counter
+from dataclasses import replace
+
+from .exceptions import DivergenceError, ServerError, WorkerError
+
+logger = logging.getLogger(__name__)
+
+_END_SECONDS = 10.0  # that workers get at most to notice that the run has ended
+_START_SECONDS = 60.0  # that a worker gets to be heard of for the first time
+_MOST_DEATHS = 3  # in a row, of one place or on one block: then they are no accidents
+
+
+class Crew:
+    """The workers of one run.
+
+    Parameters
+    ----------
+    place : Place
+    fence : callable
+        Called with (worker, generation): the server is to refuse what older generations of the
+        worker still push.
+    job : TrainJob
+    n_workers : int
+        At most.
+    generation : int
+        Of the first workers.
+    """
+
+    def __init__(self, place, fence, job, n_workers, generation=0):
+        self.place = place
+        self.job = job
+        self.n_workers = n_workers
+        self.generation = generation  # of the next worker to start, whatever its place
+        self.replaced = 0
+        self._fence = fence
+        self._handles = {}
+        self._began = {}
+        self._killed = set()
+        self._vacant = set()  # places whose workers have ended
+        self._places = ()
+        self._deaths = Counter()  # by place, since its last report
+        self._blamed = Counter()  # by name of a block, since its last report
+        self._looked = time.monotonic()
+
+    def start(self, n_blocks):
+        """Start the workers: never more than there are blocks."""
+        self._places = range(min(self.n_workers, n_blocks))
+        # A worker with one block has nothing to load ahead; without the thread it is quicker.
+        prefetch = self.job.prefetch and n_blocks > len(self._places)
+        self.job = replace(self.job, prefetch=prefetch)
+        self._launch(self._places)
+        logger.debug("run %s: %d workers", self.job.run_id, len(self._handles))
+
+    def restart(self):
+        """Start all workers anew, after :meth:`kill`, where the run takes place now."""
+        for worker in self._places:
+            self._fence(worker, self.generation)
+        self._launch(self._places)
+
+    def note(self, report, lease):
+        """Take note of a report: its worker and its block are well."""
+        self._deaths.pop(report.worker, None)
+        self._blamed.pop(lease.name, None)
+
+    def look_after(self, check):
+        """Replace workers that are gone; give up on what will come again.
+
+        Parameters
+        ----------
+        check : callable
+            Raises RunEnded if the run's keys are gone.
+        """
+        if time.monotonic() - self._looked > self.job.lease_seconds / 4:
+            self._kill_frozen()
+        for worker, handle in list(self._handles.items()):
+            result = handle.poll()
+            if result is not None:
+                self._vacate(worker, handle, result, check)
+        if self._vacant:
+            self._fill()
+
+    def end(self, patient):
+        """End the workers; if ``patient``, they first get time to notice that the run is over."""
+        patience = min(_END_SECONDS, self.job.lease_seconds) if patient else 0.0
+        deadline = time.monotonic() + patience
+        for handle in self._handles.values():
+            handle.wait(max(0.0, deadline - time.monotonic()))
+        self.kill()
+
+    def kill(self):
+        """End the workers now, and wait until they are gone."""
+        self._handles, self._vacant = {}, set()
+        self.place.backend.close()
+
+    def _fill(self):
+        """Start workers in the vacant places, as far as there are any free."""
+        try:
+            # While others are at work, it is better to look after them than to wait for one.
+            self._launch(sorted(self._vacant), timeout=0.0 if self._handles else None)
+        except WorkerError as error:
+            if not self._handles:
+                raise
+            logger.debug("run %s: %s", self.job.run_id, error)
+
+    def _launch(self, workers, timeout=None):
+        """Start one worker for each place."""
+        place = self.place
+        job = place.complete(replace(self.job, generation=self.generation))
+        self.generation += 1
+        jobs = [replace(job, worker=worker).to_json() for worker in workers]
+        for handle in place.backend.start(jobs, timeout):
+            self._handles[handle.job["worker"]] = handle
+            self._vacant.discard(handle.job["worker"])
+            self._began[handle.job["worker"]] = time.monotonic()
+
+    def _kill_frozen(self):
+        """Kill the workers that the board has not heard of for too long."""
+        self._looked = time.monotonic()
+        if not self.place.redis_urls:
+            return  # a thread of this process is frozen only with the process
+        silence = self.place.board.silence()
+        for worker, handle in self._handles.items():
+            never = self._looked - self._began[worker] - _START_SECONDS
+            silent = silence.get((worker, handle.job["generation"]), never)
+            if silent > self.job.lease_seconds and handle not in self._killed:
+                logger.warning(
+                    "worker %d of run %s is silent for %.1f s and is killed",
+                    *(worker, self.job.run_id, silent),
+                )
+                self._killed.add(handle)
+                handle.kill()
+
+    def _vacate(self, worker, handle, result, check):
+        """Take a worker that has ended out of its place, and give back what it held."""
+        if not result.ok and result.error_type not in ("WorkerDied", "ServerUnavailable"):
+            if result.error_type == "ServerError":
+                check()  # a server that was started anew does not let the old workers in
+            raise _failure(result)
+        if result.ok and result.report["reason"] == "ended":
+            check()  # most likely the keys are gone
+        generation = handle.job["generation"]
+        board = self.place.board
+        reason = result.report["reason"] if result.ok else result.error
+        names = [lease.name for lease in board.held(worker, generation)]
+        logger.log(
+            logging.DEBUG if result.ok else logging.WARNING,
+            "worker %d of run %s is replaced: %s", *(worker, self.job.run_id, reason),
+        )  # fmt: skip
+        self._deaths[worker] += 1
+        if not result.ok:
+            self._blamed.update(names)
+        guilty = [name for name in names if self._blamed[name] > _MOST_DEATHS]
+        if guilty or self._deaths[worker] > _MOST_DEATHS:
+            raise WorkerError(
+                f"workers died {_MOST_DEATHS + 1} times in a row "
+                + (f"on the block {' or '.join(guilty)}" if guilty else f"in place {worker}")
+                + f"; at last: {reason}"
+            )
+        self._fence(worker, self.generation)
+        board.reclaim(worker, generation)
+        del self._handles[worker]
+        self._vacant.add(worker)
+        self.replaced += 1
+
+
+def _failure(result):
+    """Return the exception for a worker that raised one."""
+    what, _, trace = result.error.partition("\n")
+    if result.error_type == "BadValueError":
+        error = DivergenceError(
+            "training diverged: a gradient is not a finite number; choose a smaller "
+            "learning_rate or scale the data"
+        )
+    else:
+        kind = ServerError if result.error_type == "ServerError" else WorkerError
+        error = kind(f"a worker failed: {what}")
+    error.add_note(trace)
+    return error

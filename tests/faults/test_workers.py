@@ -1,0 +1,121 @@
+"""Workers are killed and frozen in the middle of a fit: it completes, with the same model."""
+
+import contextlib
+import signal
+
+import numpy as np
+import pytest
+
+from cirrus_runtime.engines.connection import pack
+from sklearn_cirrus.exceptions import RunEnded, ServerError, WorkerError
+from sklearn_cirrus.workers.local import LocalBackend
+
+from .conftest import held_out_loss
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.timeout(90),
+]
+
+
+def replaced(model):
+    return sum(entry["workers_replaced"] for entry in model.history_)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_worker_is_replaced(disturbed, undisturbed, seed):
+    rng = np.random.default_rng(seed)
+
+    def kill_some(fit):
+        for epoch in (1, 8, 15):
+            fit.epochs(epoch)
+            fit.pause(rng.uniform(0, 0.02))
+            fit.hit(workers=[rng.integers(2)])
+
+    model = disturbed.fit(kill_some)
+    assert replaced(model) == disturbed.deeds >= 2
+    assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
+    assert {entry["rows"] for entry in model.history_} == {6000}
+
+
+@pytest.mark.parametrize(
+    ("workers", "seed"), [([0], 0), ([1], 1), ([0, 1], 2)], ids=["first", "second", "all"]
+)
+def test_a_frozen_worker_is_replaced(disturbed, undisturbed, workers, seed):
+    rng = np.random.default_rng(seed)
+
+    def freeze(fit):
+        fit.epochs(1)
+        fit.pause(rng.uniform(0, 0.02))
+        fit.hit(signal.SIGSTOP, workers)
+
+    model = disturbed.fit(freeze, {"max_iter": 60}, lease_seconds=0.5)
+    assert replaced(model) >= disturbed.deeds == len(workers)
+    assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
+
+
+def test_a_block_that_no_worker_survives(disturbed):
+    def kill_who_takes_it(fit):
+        fit.epochs(1)
+        name = fit.run.keys.block("train", 3)
+        board = fit.run.place.board
+        with contextlib.suppress(RunEnded):
+            while fit.pause(0.0005):
+                for worker, handle in list(fit.run.crew._handles.items()):
+                    held = board.held(worker, handle.job["generation"])
+                    if any(lease.name == name for lease in held):
+                        fit.hit(workers=[worker])
+
+    with pytest.raises(WorkerError, match=r"died 4 times in a row on the block .*train-000003"):
+        disturbed.fit(kill_who_takes_it, {"max_iter": 1000})
+    assert disturbed.deeds >= 4
+
+
+def test_workers_that_never_get_anywhere(disturbed):
+    def kill_all(fit):
+        fit.epochs(1)
+        while fit.pause(0.001):
+            fit.hit()
+
+    with pytest.raises(WorkerError, match="died 4 times in a row"):
+        disturbed.fit(kill_all, {"max_iter": 1000})
+
+
+@pytest.mark.parametrize("how", ["FLUSHALL", "model", "leases", "reports"])
+def test_keys_that_vanish(disturbed, how):
+    def delete(fit):
+        fit.epochs(2)
+        held = fit.run.place.engine._held
+        if how == "FLUSHALL":
+            held.call(pack(b"FLUSHALL"))
+        else:
+            held.call(pack(b"DEL", getattr(fit.run.keys, how).encode()))
+
+    with pytest.raises(ServerError, match="vanished from the server.*noeviction"):
+        disturbed.fit(delete, {"max_iter": 1000})
+
+
+def test_a_place_stays_vacant_while_other_fits_use_all_processes(
+    disturbed, undisturbed, monkeypatch
+):
+    """The trainer looks after the others meanwhile, and does not wait."""
+    start, refused = LocalBackend.start, []
+
+    def refuse_at_first(backend, jobs, timeout=None):
+        if timeout == 0.0 and len(refused) < 3:
+            refused.append(jobs)
+            raise WorkerError("no worker process became free")
+        return start(backend, jobs, timeout)
+
+    monkeypatch.setattr(LocalBackend, "start", refuse_at_first)
+
+    def kill_one(fit):
+        fit.epochs(2)
+        fit.hit(workers=[1])
+        begin = len(fit.run.history)
+        fit.epochs(begin + 2)
+
+    model = disturbed.fit(kill_one)
+    assert replaced(model) == 1 and len(refused) == 3
+    assert model.history_[-1]["workers"] == 2
+    assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
