@@ -6,6 +6,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from .deploy import command as deploy_command
 from .exceptions import CirrusError
 
 
@@ -41,6 +42,24 @@ def build_parser() -> argparse.ArgumentParser:
         help="say what would be used, what is missing and how to mend it",
         description="Try every part that a fit needs. The exit status is 1 when one is missing.",
     )
+
+    deploy_command.add_deploy_arguments(
+        commands.add_parser(
+            "deploy",
+            help="put up on AWS what fits need, or change it",
+            description="Put up on AWS what fits need: a bucket, roles, functions and, if asked, "
+            "a parameter server. Run again, it changes what differs; an option that is not given "
+            "stays as it was deployed.",
+        )
+    )
+    deploy_command.add_destroy_arguments(
+        commands.add_parser(
+            "destroy",
+            help="remove from AWS all that deploy has put up",
+            description="Remove from AWS all that bears the tag of the stack. Cut off or failed, "
+            "it goes on where it was when it is run again.",
+        )
+    )
     return parser
 
 
@@ -68,6 +87,10 @@ def main(arguments: list[str] | None = None) -> int:
             from ._doctor import run_doctor
 
             return run_doctor()
+        if options.command == "deploy":
+            return deploy_command.run_deploy(options)
+        if options.command == "destroy":
+            return deploy_command.run_destroy(options)
         from ._demo import run_demo
 
         run_demo(options.data, options.workers)
