@@ -15,7 +15,7 @@ from ..exceptions import DeployError
 from .aws import absent, error_code, wait_until
 from .names import tags
 from .network import PORT
-from .resource import Found, Kind, NotOurs, Resource, belongs
+from .resource import Found, Kind, NotOurs, Resource, Unknown, belongs
 
 USER = "cirrus"
 READY_SECONDS = 900.0  # first start, packages, certificate
@@ -144,7 +144,9 @@ class ServerReady(Kind):
     taggable = False
 
     def find(self, aws, resource, properties):
-        if not isinstance(properties["Key"], str):
+        if not isinstance(properties["Key"], str) or isinstance(
+            properties["PublicAddress"], Unknown
+        ):
             return None
         certificate = self._certificate(aws, properties)
         url = read_secret(aws, properties["Parameter"])
