@@ -73,7 +73,12 @@ def describe(
                 "BlockDeviceMappings": [
                     {
                         "DeviceName": "/dev/xvda",
-                        "Ebs": {"VolumeType": "gp3", "VolumeSize": DISK_GB, "Encrypted": True},
+                        "Ebs": {
+                            "VolumeType": "gp3",
+                            "VolumeSize": DISK_GB,
+                            "Encrypted": True,
+                            "DeleteOnTermination": True,
+                        },
                     }
                 ],
                 "Tags": tags(names.stack, "Server"),

@@ -72,6 +72,8 @@ class Options:
         _one_of("server", self.server, SERVERS)
         object.__setattr__(self, "subnets", tuple(self.subnets))
         object.__setattr__(self, "security_groups", tuple(self.security_groups))
+        _ids("subnets", self.subnets, "subnet")
+        _ids("security-groups", self.security_groups, "sg")
         if bool(self.subnets) != bool(self.security_groups):
             raise ConfigurationError("--subnets and --security-groups go together: give both")
         if self.server == "host":
@@ -141,6 +143,13 @@ def _within(name, value, least, most, unit):
         raise ConfigurationError(
             f"--{name} must be an integer from {least} to {most} ({unit}), not {value!r}"
         )
+
+
+def _ids(name, ids, kind):
+    """Refuse what is no id of EC2."""
+    for value in ids:
+        if not (isinstance(value, str) and re.fullmatch(rf"{kind}-[0-9a-f]{{8,17}}", value)):
+            raise ConfigurationError(f"--{name} takes ids such as {kind}-0a1b2c3d, not {value!r}")
 
 
 def _one_of(name, value, values):

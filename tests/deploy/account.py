@@ -47,7 +47,7 @@ def counts(client):
     found["functions"] = len(client("lambda").list_functions()["Functions"])
     found["logs"] = len(client("logs").describe_log_groups()["logGroups"])
     found["buckets"] = len(client("s3").list_buckets()["Buckets"])
-    found["parameters"] = len(client("ssm").describe_parameters()["Parameters"])
+    found["parameters"] = len(_parameters(client("ssm")))
     return found
 
 
@@ -66,7 +66,11 @@ def snapshot(client):
         for other, part in parts.items():
             text = text.replace(other, part)
         text = _CHANCE.sub("...", text)
-        taken.setdefault(f"{what} {parts[name]}", []).append(json.loads(text))
+        description = json.loads(text)
+        for key in ("subnets", "RouteTableIds"):  # which come in the order of their ids
+            if key in description:
+                description[key].sort()
+        taken.setdefault(f"{what} {parts[name]}", []).append(description)
     return taken | _roles(client("iam")) | _functions(client) | _bucket(client("s3")) | _ssm(client)
 
 
@@ -94,7 +98,7 @@ def _essential(ec2, name, item):
         kept["routes"] = [
             (r.get("DestinationCidrBlock"), r.get("GatewayId")) for r in item["Routes"]
         ]
-        kept["subnets"] = sorted(a["SubnetId"] for a in item["Associations"] if "SubnetId" in a)
+        kept["subnets"] = [a["SubnetId"] for a in item["Associations"] if "SubnetId" in a]
     return kept
 
 
@@ -156,7 +160,7 @@ def _bucket(s3):
 def _ssm(client):
     """Parameters, the values of those that are no secret."""
     found = {}
-    for parameter in client("ssm").describe_parameters()["Parameters"]:
+    for parameter in _parameters(client("ssm")):
         name = parameter["Name"]
         value = client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
         secret = parameter["Type"] == "SecureString"
@@ -165,3 +169,10 @@ def _ssm(client):
             None if secret else re.sub(r"\d+\.\d+\.\d+\.\d+:", "...:", value),
         ]
     return found
+
+
+def _parameters(ssm):
+    """Parameters but for AWS's own."""
+    pages = ssm.get_paginator("describe_parameters").paginate()
+    every = [entry for page in pages for entry in page["Parameters"]]
+    return [entry for entry in every if not entry["Name"].startswith("/aws/")]

@@ -1,5 +1,6 @@
 """An AWS on the loopback for the tests of deploy: moto's server, emptied after each test."""
 
+import functools
 import logging
 import os
 import threading
@@ -16,17 +17,22 @@ REGION = "eu-west-1"
 def moto_server():
     """The url of moto's server, started once."""
     pytest.importorskip("moto.server")
-    from moto.iam.access_control import PermissionResult
-    from moto.s3.models import FakeBucket
     from moto.server import ThreadedMotoServer
 
-    # moto applies a bucket's policy without its conditions: "deny all without TLS" denies all.
-    FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
+    lift_bucket_policies()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     yield "http://{}:{}".format(*server.get_host_and_port())
     server.stop()
+
+
+def lift_bucket_policies():
+    """Keep moto from applying them without their conditions: "deny all without TLS" denies all."""
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
 
 
 @pytest.fixture(scope="session")
@@ -40,22 +46,34 @@ def shared_clients(moto_server):
 @pytest.fixture
 def aws(moto_server, shared_clients, monkeypatch):
     """An empty account; gives a function that returns the client of a service."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    yield use_clients(shared_clients, monkeypatch)
+    urllib.request.urlopen(f"{moto_server}/moto-api/reset", data=b"").close()
+
+
+def use_clients(clients, monkeypatch):
+    """Let deploy use these clients, and make those that are missing; return how to get one."""
     import boto3
 
     from sklearn_cirrus.deploy import aws
 
-    def client(service, region=REGION):
-        if (service, region) not in shared_clients:
-            shared_clients[service, region] = boto3.Session().client(service, region_name=region)
-        return shared_clients[service, region]
+    make_session = boto3.Session
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    def client(service, region=REGION):
+        if (service, region) not in clients:
+            clients[service, region] = make_session().client(service, region_name=region)
+        return clients[service, region]
+
+    @functools.cache
+    def session(region_name=None):
+        return make_session(region_name=region_name)
+
+    monkeypatch.setattr(boto3, "Session", session)  # each reads the list of all endpoints
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setattr(aws, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(aws.Aws, "client", lambda self, service: client(service, self.region))
     monkeypatch.setattr(aws.Aws, "close", lambda self: None)
-    yield client
-    urllib.request.urlopen(f"{moto_server}/moto-api/reset", data=b"").close()
+    return client
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_a_given_url_in_place_of_the_host(aws, put_up):
     assert put_up().changed == []
     other = url.replace("pass-word", "pass-words")
     assert kinds(put_up(redis_url=other).steps) == [("update", "ServerUrl")]
-    assert put_up(subnets=("subnet-1",), security_groups=("sg-1",)).options.in_vpc
+    assert put_up(subnets=("subnet-0a1b2c3d",), security_groups=("sg-0a1b2c3d",)).options.in_vpc
     put_up(**HOST)
     assert urlsplit(load_deployment().redis_url).hostname == "10.73.2.10"
     put_up(server="none")

@@ -1,4 +1,7 @@
-"""Deploy and destroy that fail at each of their calls in turn, and are run again each time."""
+"""Deploy and destroy that fail at each of their calls in turn, and are run again each time.
+
+Here moto is in the process and not behind a server: it is asked ten thousand times.
+"""
 
 import contextlib
 import json
@@ -9,9 +12,26 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from sklearn_cirrus.deploy import deploy, destroy, engine
 from sklearn_cirrus.exceptions import DeployError
 from tests.deploy.account import counts, snapshot
+from tests.deploy.conftest import lift_bucket_policies, use_clients
 
 CHOICES = {"server": "host", "instance": "t4g.medium", "client_cidr": "203.0.113.0/24"}
 READS = ("Describe", "Get", "List", "Head")
+
+
+@pytest.fixture(scope="module")
+def clients():
+    """boto3's clients for moto in this process."""
+    return {}
+
+
+@pytest.fixture
+def aws(clients, monkeypatch):
+    """An empty account; gives a function that returns the client of a service."""
+    moto = pytest.importorskip("moto")
+    lift_bucket_policies()
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with moto.mock_aws():
+        yield use_clients(clients, monkeypatch)
 
 
 class EachCallFailsOnce:
@@ -21,14 +41,16 @@ class EachCallFailsOnce:
     ----------
     clients : list
         boto3's.
-    event : {"before-call", "after-call"}
-        Whether a call fails before it is sent, or its answer is lost.
+    lost : bool
+        Whether the call is made and its answer lost; otherwise it is not made.
+    reads : bool
+        Whether calls fail that change nothing, too.
     """
 
-    def __init__(self, clients, event):
+    def __init__(self, clients, *, lost, reads):
         self.failed = set()
-        self._clients, self._event = clients, event
-        self._answers_are_lost = event == "after-call"
+        self._clients = clients
+        self._answers_are_lost, self._reads = lost, reads
         self._sent = {}
 
     @contextlib.contextmanager
@@ -48,19 +70,21 @@ class EachCallFailsOnce:
         if model.name == "PutParameter":  # with a password that is another each time
             body = json.loads(body)
             body = body["Name"], body.get("Overwrite")
-        elif not isinstance(body, (dict, str, bytes)):
+        elif isinstance(body, dict):  # a new token is made up for every attempt
+            body = {key: value for key, value in body.items() if key != "ClientToken"}
+        elif not isinstance(body, (str, bytes)):
             body = None  # a file
         call = repr((model.name, params["url_path"], params["query_string"], body))
         self._sent[model.name] = call
         if not self._answers_are_lost:
-            self._fail(call)
+            self._fail(model.name, call)
 
     def _after(self, model, **_):
-        if self._answers_are_lost and not model.name.startswith(READS):
-            self._fail(self._sent[model.name])
+        if self._answers_are_lost:
+            self._fail(model.name, self._sent[model.name])
 
-    def _fail(self, call):
-        if call not in self.failed:
+    def _fail(self, name, call):
+        if call not in self.failed and (self._reads or not name.startswith(READS)):
             self.failed.add(call)
             raise EndpointConnectionError(endpoint_url="https://cut.off")
 
@@ -76,26 +100,33 @@ def until_done(act, most):
     raise AssertionError(f"it still fails after {most} times")
 
 
-@pytest.mark.parametrize("event", ["before-call", "after-call"])
-def test_every_call_may_fail_once(aws, hosts, files, shared_clients, event):
+@pytest.mark.parametrize(
+    ("choices", "how", "deploying", "destroying"),
+    [
+        (CHOICES, {"lost": False, "reads": False}, 45, 30),
+        (CHOICES, {"lost": True, "reads": False}, 45, 30),
+        ({"server": "none"}, {"lost": False, "reads": True}, 40, 20),
+    ],
+    ids=["not sent", "answer lost", "with reads"],
+)
+def test_every_call_may_fail_once(aws, hosts, files, clients, choices, how, deploying, destroying):
     clean = counts(aws)
-    deploy(**files, **CHOICES)
+    deploy(**files, **choices)
     undisturbed, there = snapshot(aws), counts(aws)
     destroy()
     assert snapshot(aws) == {} and counts(aws) == clean
 
-    clients = [client for (_, region), client in shared_clients.items() if region == "eu-west-1"]
-    failing = EachCallFailsOnce(clients, event)
+    failing = EachCallFailsOnce(list(clients.values()), **how)
     with failing():
-        failures = until_done(lambda: deploy(**files, **CHOICES), 250)
-    assert failures == len(failing.failed) > 45
+        failures = until_done(lambda: deploy(**files, **choices), 200)
+    assert failures == len(failing.failed) > deploying
     assert snapshot(aws) == undisturbed and counts(aws) == there
     assert deploy(**files).changed == []
 
     failing.failed.clear()
     with failing():
-        failures = until_done(destroy, 250)
-    assert failures == len(failing.failed) > 25
+        failures = until_done(destroy, 200)
+    assert failures == len(failing.failed) > destroying
     assert snapshot(aws) == {} and counts(aws) == clean
 
 
