@@ -74,7 +74,7 @@ def test_wheel_holds_both_packages_and_no_sources(installed_files):
     ours = [f for f in installed_files if not f.startswith("..") and ".dist-info/" not in f]
     assert {Path(f).parts[0] for f in ours} == {"sklearn_cirrus", "cirrus_runtime"}
     kinds = {Path(f).suffix for f in ours}
-    assert kinds <= {".py", ".pyc", ".so", ".dylib", ".lua"}
+    assert kinds <= {".py", ".pyc", ".so", ".dylib", ".lua", ".json", ".md", ".sh"}
 
 
 def test_wheel_is_small(installed_files):

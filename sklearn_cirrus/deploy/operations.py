@@ -101,7 +101,7 @@ def deploy(
         options = before.changed(**choices)
         with gather(names.bucket, options, bundle, task_bundle, module) as artifacts:
             wanted = describe_stack(
-                names, options, artifacts, runtime=_version(), redis_url=redis_url
+                names, options, artifacts, runtime=runtime_version(), redis_url=redis_url
             )
             steps = Engine(aws, report).bring(wanted, describe_everything(names), dry=dry_run)
     return Outcome(names, options, [step for step in steps if not step.is_internal])
@@ -140,7 +140,7 @@ def _stack(stack: str, region: str | None):
         yield aws, Names.of(stack, aws.account, aws.region, aws.partition)
 
 
-def _version() -> str:
+def runtime_version() -> str:
     """Return the version of this package, which is the one that goes into the functions."""
     from importlib.metadata import version
 

@@ -78,7 +78,7 @@ def test_a_host_a_function_and_all_that_they_need(aws, put_up):
     assert [key.partition("-")[0] for key in keys] == [
         "code/worker",
         "server/cirrus",
-        "server/ready/i",
+        "server/ready/i.pem",
     ]
 
 
