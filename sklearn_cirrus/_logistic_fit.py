@@ -7,6 +7,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from cirrus_runtime.protocol import TrainJob
+from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
 from ._checkpoint import Checkpoints
@@ -17,7 +18,6 @@ from ._place import open_place
 from ._progress import Progress
 from ._rates import BETA1, BETA2, automatic_batch_size, automatic_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
-from ._schedule import Schedule
 from ._trainer import Part, Run, new_run_id
 
 
@@ -192,10 +192,10 @@ class LogisticFit:
         if self.one_pass and params.learning_rate == "auto":
             rate = streaming_rate(params.solver, rate, steps)
         return Schedule(
-            rate=rate,
+            rate=float(rate),
             adaptive=params.learning_rate == "auto",
             max_iter=1 if self.one_pass else int(params.max_iter),
-            tol=params.tol,
+            tol=None if params.tol is None else float(params.tol),
             patience=int(params.n_iter_no_change),
             constant=self.one_pass,
         )

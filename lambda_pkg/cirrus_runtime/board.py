@@ -72,8 +72,11 @@ class Board(ABC):
         """Say that the worker is alive and still works on these leases."""
 
     @abstractmethod
-    def finish(self, token, report):
-        """Post the report and let go of the lease."""
+    def finish(self, token, *reports, then=None):
+        """Post reports, and the lease that is to follow if there is one; let go of the lease held.
+
+        If another worker has taken the lease over, what follows is its affair and is not posted.
+        """
 
     @abstractmethod
     def give_back(self, token, lease):
@@ -146,11 +149,13 @@ class InlineBoard(Board):
         with self._changed:
             self._check()
 
-    def finish(self, token, report):
+    def finish(self, token, *reports, then=None):
         with self._changed:
             self._check()
-            self._held.pop(token, None)
-            self._reports.append(report)
+            held = self._held.pop(token, None)
+            self._reports.extend(reports)
+            if then is not None and held is not None:
+                self._leases.append(then)
             self._changed.notify_all()
 
     def give_back(self, token, lease):

@@ -155,21 +155,28 @@ class RedisBoard(Board):
     def renew(self, tokens):
         self._call(b"XCLAIM", self._leases, _GROUP, self._consumer, b"0", *tokens, b"JUSTID")
 
-    def finish(self, token, report):
-        self._replace(token, self._reports, report)
+    def finish(self, token, *reports, then=None):
+        posts = [_post(self._reports, report) for report in reports]
+        if then is not None:
+            posts.append(_post(self._leases, then))
+        acknowledged, *_, last = self._replace(token, posts)
+        if then is not None and not acknowledged:  # taken over, or done when the reply was lost
+            self._call(b"XDEL", self._leases, last)
 
     def give_back(self, token, lease):
-        self._replace(token, self._leases, lease)
+        self._replace(token, [_post(self._leases, lease)])
 
     def close(self):
         self._waiting.close()
         self._prompt.close()
 
-    def _replace(self, token, stream, record):
-        """Let go of a lease and post a record, both or neither."""
-        release = pack(b"XACK", self._leases, _GROUP, token) + pack(b"XDEL", self._leases, token)
-        _check(self._transaction([release, _post(stream, record)], commands=3))
+    def _replace(self, token, posts):
+        """Let go of a lease and post records (packed), all or nothing; return the replies."""
+        release = pack(b"XACK", self._leases, _GROUP, token), pack(b"XDEL", self._leases, token)
+        replies = self._transaction([*release, *posts])
+        _check(replies)
         self._taken.discard(token)
+        return replies
 
     def _call(self, *command):
         """Run a command that does not block."""
@@ -181,12 +188,11 @@ class RedisBoard(Board):
         with _ended():
             return self._waiting.call(pack(*command))
 
-    def _transaction(self, packed, commands=None):
+    def _transaction(self, packed):
         """Run packed commands, all or none; return their replies."""
-        packed = list(packed)
-        commands = len(packed) if commands is None else commands
+        packed = [_MULTI, *packed, _EXEC]
         with _ended():
-            replies = self._prompt.call_all(b"".join([_MULTI, *packed, _EXEC]), commands + 2)[-1]
+            replies = self._prompt.call_all(b"".join(packed), len(packed))[-1]
             for reply in replies:
                 if isinstance(reply, Exception):  # redis-py raises no error inside a reply
                     raise refusal(str(reply)) from reply
@@ -214,7 +220,7 @@ def _post(stream, record):
 
 def _check(replies):
     """Raise RunEnded if a record could not be posted."""
-    if replies[-1] is None:
+    if None in replies:
         raise RunEnded("the run has ended")
 
 

@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from .board_redis import RedisBoard
+from .course import Course
 from .engines import InlineEngine, PushTag, open_shards
 from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
@@ -28,6 +29,7 @@ _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
 _CUT_SECONDS = 1.0  # left before it when a worker gives back the block that it is on
+_HOLD_SECONDS = 0.02  # for which reports of a course are held back, to go together
 
 
 def run_worker(job, resources=None):
@@ -153,6 +155,11 @@ class _Worker:
                 continue
             token, lease, block = item
             waited = time.perf_counter() - started
+            if lease.course is not None and not isinstance(block, StoreError):
+                if not self._follow(token, lease, block, waited):
+                    return "deadline"
+                started = time.perf_counter()
+                continue
             if isinstance(block, StoreError):
                 totals = {"error": f"{type(block).__name__}: {block}"}
             elif lease.kind == "train":
@@ -163,20 +170,40 @@ class _Worker:
                 totals = self._sum_loss(block)
             if totals is None:
                 return "deadline"
-            self.rows += totals.get("rows", 0)
-            self.updates += totals.get("updates", 0)
             started = time.perf_counter()
-            self.source.finish(
-                token,
-                Report(
-                    *(lease.number, lease.kind, lease.epoch),
-                    *(self.job.worker, self.job.generation),
-                    wait=waited,
-                    **totals,
-                ),
-            )
+            self.source.finish(token, self._report(lease, waited, totals))
 
-    def _train(self, lease, block):
+    def _report(self, lease, waited, totals):
+        """Return the report of a lease."""
+        self.rows += totals.get("rows", 0)
+        self.updates += totals.get("updates", 0)
+        return Report(
+            *(lease.number, lease.kind, lease.epoch),
+            *(self.job.worker, self.job.generation),
+            wait=waited,
+            **totals,
+        )
+
+    def _follow(self, token, lease, block, waited):
+        """Train one epoch after the other, for a while; return False if the deadline cut it off."""
+        course = Course.of(lease.course)
+        reports = []
+        until = time.perf_counter() + _HOLD_SECONDS
+        while lease is not None:
+            totals = self._train(lease, block, course)
+            if totals is None:
+                break
+            reports.append(self._report(lease, waited, totals))
+            lease = course.after(lease, reports[-1])
+            waited = 0.0
+            if time.perf_counter() > until:
+                break
+        if reports:
+            then = None if lease is None else course.lease(lease)
+            self.source.finish(token, *reports, then=then)
+        return totals is not None
+
+    def _train(self, lease, block, course=None):
         """Train on a block: one pass in random order. Return the totals for the report."""
         order = np.random.default_rng((self.job.seed, lease.epoch, lease.block))
         order = order.permutation(block.n_rows).astype(np.uint32)
@@ -208,9 +235,15 @@ class _Worker:
                 self._renew()
             if got > self.cut:
                 return None
+        penalty = 0.0
         begin = clock()
-        retry(server.push, *last, self._tag())
-        trips += clock() - begin
+        if course is not None and course.penalty:
+            weights = retry(server.step, *last, course.penalized, self._tag())
+            trips += clock() - begin
+            penalty = course.penalty(weights)
+        else:
+            retry(server.push, *last, self._tag())
+            trips += clock() - begin
         return {
             "rows": block.n_rows,
             "weight": _weight(block),
@@ -219,6 +252,7 @@ class _Worker:
             "nbytes": 4 * floats,
             "compute": compute,
             "server": trips,
+            "penalty": penalty,
         }
 
     def _sum_loss(self, block):
