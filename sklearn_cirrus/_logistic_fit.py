@@ -12,13 +12,13 @@ from cirrus_runtime.server import ModelSpec
 
 from ._checkpoint import Checkpoints
 from ._columns import Columns
-from ._ingest import count_blocks, make_blocks
+from ._ingest import Part, count_blocks, make_blocks
 from ._logistic_state import LogisticState
 from ._place import open_place
 from ._progress import Progress
 from ._rates import BETA1, BETA2, automatic_batch_size, automatic_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
-from ._trainer import Part, Run, new_run_id
+from ._trainer import Run, new_run_id
 
 
 @dataclass(frozen=True)

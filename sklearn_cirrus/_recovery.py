@@ -56,7 +56,7 @@ class LastingRun:
         self._losses = self._setbacks = 0  # of connections and of models, without any progress
         self._lost_since = 0.0
         self._furthest = 0  # epochs that were done, gone back to or not
-        self._under_way = False  # whether a worker goes through the epochs by itself
+        self._under_way = False  # whether a worker has the lease of a course, or it is on the board
         self._unread = deque()  # reports, beginning with those of the round that is waited for
 
     def create(self, slots, clock=None):

@@ -32,23 +32,6 @@ _POLL_SECONDS = 0.2  # between looks at the workers while no report comes
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of the data.
-
-    Attributes
-    ----------
-    blocks : iterable of Block
-        Read once, one after the other.
-    n_blocks : int
-    n_rows : int
-    """
-
-    blocks: object
-    n_blocks: int
-    n_rows: int
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What a run leaves.
 
@@ -86,7 +69,7 @@ class Run(LastingRun):
         super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
         self._leases = 0
-        self._alone = False
+        self._alone = False  # whether one worker goes through the epochs by itself: course.py
         self._started = time.perf_counter()
 
     def __enter__(self):
@@ -124,11 +107,8 @@ class Run(LastingRun):
         self._train, self._valid, self._identity = train, valid, identity
         self._schedule, self._keep_best = schedule, keep_best
         self._penalty = Penalty.of(self.spec)
-        self._alone = (
-            train.n_blocks == 1
-            and valid is None
-            and self.spec.rows * self.spec.width <= MOST_WEIGHTS
-        )
+        small = self.spec.rows * self.spec.width <= MOST_WEIGHTS
+        self._alone = small and train.n_blocks == 1 and valid is None
         if self._first.schedule is None:
             self._first.schedule = schedule.state()
         self._go_back_to(self._first)
@@ -173,7 +153,7 @@ class Run(LastingRun):
             done = self._done if kind == "train" else {}
             self._rounds[kind] = Round.of(leases, self._leases, done)
             self._leases += len(leases)
-            if self._under_way:  # the worker posts its leases itself
+            if self._under_way:  # the worker posts them
                 self._rounds[kind].waiting = []
         return self._rounds[kind]
 

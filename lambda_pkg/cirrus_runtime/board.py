@@ -73,14 +73,14 @@ class Board(ABC):
 
     @abstractmethod
     def finish(self, token, *reports, then=None):
-        """Post reports, and the lease that is to follow if there is one; let go of the lease held.
+        """Let go of the lease; post reports, and the lease that is to follow if there is one.
 
-        If another worker has taken the lease over, what follows is its affair and is not posted.
+        Nothing follows a lease that was given back or finished before.
         """
 
     @abstractmethod
     def give_back(self, token, lease):
-        """Post a lease anew that the worker will not finish."""
+        """Post a lease anew that the worker will not finish, unless somebody did so before."""
 
 
 class InlineBoard(Board):
@@ -152,17 +152,17 @@ class InlineBoard(Board):
     def finish(self, token, *reports, then=None):
         with self._changed:
             self._check()
-            held = self._held.pop(token, None)
+            was_held = self._held.pop(token, None) is not None
             self._reports.extend(reports)
-            if then is not None and held is not None:
+            if then is not None and was_held:
                 self._leases.append(then)
             self._changed.notify_all()
 
     def give_back(self, token, lease):
         with self._changed:
             self._check()
-            self._held.pop(token, None)
-            self._leases.append(lease)
+            if self._held.pop(token, None) is not None:
+                self._leases.append(lease)
             self._changed.notify_all()
 
     def _check(self):

@@ -156,27 +156,26 @@ class RedisBoard(Board):
         self._call(b"XCLAIM", self._leases, _GROUP, self._consumer, b"0", *tokens, b"JUSTID")
 
     def finish(self, token, *reports, then=None):
-        posts = [_post(self._reports, report) for report in reports]
-        if then is not None:
-            posts.append(_post(self._leases, then))
-        acknowledged, *_, last = self._replace(token, posts)
-        if then is not None and not acknowledged:  # taken over, or done when the reply was lost
-            self._call(b"XDEL", self._leases, last)
+        self._replace(token, reports, then)
 
     def give_back(self, token, lease):
-        self._replace(token, [_post(self._leases, lease)])
+        self._replace(token, (), lease)
 
     def close(self):
         self._waiting.close()
         self._prompt.close()
 
-    def _replace(self, token, posts):
-        """Let go of a lease and post records (packed), all or nothing; return the replies."""
+    def _replace(self, token, reports, lease):
+        """Let go of a lease and post reports and a lease, all or nothing."""
         release = pack(b"XACK", self._leases, _GROUP, token), pack(b"XDEL", self._leases, token)
-        replies = self._transaction([*release, *posts])
+        posts = [_post(self._reports, report) for report in reports]
+        if lease is not None:
+            posts.append(_post(self._leases, lease))
+        was_held, *_, last = replies = self._transaction([*release, *posts])
         _check(replies)
         self._taken.discard(token)
-        return replies
+        if lease is not None and not was_held:  # taken over, or done when the reply was lost
+            self._call(b"XDEL", self._leases, last)
 
     def _call(self, *command):
         """Run a command that does not block."""
