@@ -8,7 +8,8 @@ error, Ctrl-C), its keys are deleted, its workers end, its objects leave the sto
 
 Workers may die at any time: ``_crew.py`` replaces them. The server may be lost at any time:
 ``_recovery.py`` makes the model anew from the last checkpoint. An epoch is a round of leases of
-which some are done, so the loop below goes on in the middle of it whatever has happened.
+which some are done, so the loop below goes on in the middle of it whatever has happened. With a
+single block, a worker posts these leases and the trainer only follows: see ``course.py``.
 """
 
 import logging

@@ -5,8 +5,8 @@ consumer. Taking is XREADGROUP (and XAUTOCLAIM, for leases that nobody renews), 
 oneself, finishing one transaction of XADD to the reports, XACK and XDEL. Taking the board down
 deletes both streams: Redis then wakes a blocked XREADGROUP with an error.
 
-A fit on small data passes here twice in each of its short epochs, so commands go packed through
-held connections: one for what may block, one for the rest, for they come from different threads.
+A fit on small data passes here every few milliseconds, so commands go packed through held
+connections: one for what may block, one for the rest, for they come from different threads.
 """
 
 from .board import Board
