@@ -30,6 +30,7 @@ _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
 _CUT_SECONDS = 1.0  # left before it when a worker gives back the block that it is on
 _HOLD_SECONDS = 0.02  # for which reports of a course are held back, to go together
+_HOLD_MORE = 1e-5  # and this for each epoch before: the state of a course grows with them
 
 
 def run_worker(job, resources=None):
@@ -155,23 +156,28 @@ class _Worker:
                 continue
             token, lease, block = item
             waited = time.perf_counter() - started
-            if lease.course is not None and not isinstance(block, StoreError):
-                if not self._follow(token, lease, block, waited):
-                    return "deadline"
-                started = time.perf_counter()
-                continue
-            if isinstance(block, StoreError):
-                totals = {"error": f"{type(block).__name__}: {block}"}
-            elif lease.kind == "train":
-                totals = self._train(lease, block)
-            elif lease.kind == "gradient":
-                totals = self.retry(self.full_batch.perform, lease, block)
-            else:
-                totals = self._sum_loss(block)
-            if totals is None:
-                return "deadline"
+            goes_on = lease.course is not None and not isinstance(block, StoreError)
+            perform = self._follow if goes_on else self._perform
+            reports, then, is_cut = perform(lease, block, waited)
             started = time.perf_counter()
-            self.source.finish(token, self._report(lease, waited, totals))
+            if reports:
+                self.source.finish(token, *reports, then=then)
+            if is_cut:
+                return "deadline"
+
+    def _perform(self, lease, block, waited):
+        """Do a lease. Return its report in a list, None, and whether the deadline cut it off."""
+        if isinstance(block, StoreError):
+            totals = {"error": f"{type(block).__name__}: {block}"}
+        elif lease.kind == "train":
+            totals = self._train(lease, block)
+        elif lease.kind == "gradient":
+            totals = self.retry(self.full_batch.perform, lease, block)
+        else:
+            totals = self._sum_loss(block)
+        if totals is None:
+            return [], None, True
+        return [self._report(lease, waited, totals)], None, False
 
     def _report(self, lease, waited, totals):
         """Return the report of a lease."""
@@ -184,24 +190,21 @@ class _Worker:
             **totals,
         )
 
-    def _follow(self, token, lease, block, waited):
-        """Train one epoch after the other, for a while; return False if the deadline cut it off."""
+    def _follow(self, lease, block, waited):
+        """Do a lease and, for a while, those that follow in its course.
+
+        Return the reports, the lease to go on with if any, and whether the deadline cut it off.
+        """
         course = Course.of(lease.course)
         reports = []
-        until = time.perf_counter() + _HOLD_SECONDS
-        while lease is not None:
+        until = time.perf_counter() + _HOLD_SECONDS + _HOLD_MORE * lease.epoch
+        while lease is not None and (not reports or time.perf_counter() < until):
             totals = self._train(lease, block, course)
             if totals is None:
-                break
+                return reports, course.lease(lease), True
             reports.append(self._report(lease, waited, totals))
-            lease = course.after(lease, reports[-1])
-            waited = 0.0
-            if time.perf_counter() > until:
-                break
-        if reports:
-            then = None if lease is None else course.lease(lease)
-            self.source.finish(token, *reports, then=then)
-        return totals is not None
+            lease, waited = course.after(lease, reports[-1]), 0.0
+        return reports, None if lease is None else course.lease(lease), False
 
     def _train(self, lease, block, course=None):
         """Train on a block: one pass in random order. Return the totals for the report."""
