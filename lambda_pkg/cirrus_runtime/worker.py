@@ -29,7 +29,7 @@ _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
 _CUT_SECONDS = 1.0  # left before it when a worker gives back the block that it is on
-_HOLD_SECONDS = 0.02  # for which reports of a course are held back, to go together
+_HOLD_SECONDS = 0.05  # for which reports of a course are held back, to go together
 _HOLD_MORE = 1e-5  # and this for each epoch before: the state of a course grows with them
 
 
