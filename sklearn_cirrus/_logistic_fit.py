@@ -198,7 +198,7 @@ class LogisticFit:
             max_iter=1 if self.one_pass else int(params.max_iter),
             tol=None if params.tol is None else float(params.tol),
             patience=int(params.n_iter_no_change),
-            falling=rates.power_t > 0.5,
+            falling=bool(rates.power_t > 0.5),
             constant=self.one_pass,
         )
 
