@@ -20,6 +20,11 @@ def pack(*arguments):
     return b"".join(parts)
 
 
+# redis-py would look its version up in its metadata for every connection, and tell the server in
+# two more round trips. Its older versions take other arguments.
+SILENT = dict.fromkeys(
+    ("driver_info",) if hasattr(redis, "DriverInfo") else ("lib_name", "lib_version")
+)
 _WHEN_FULL = (
     " The server is full: raise its maxmemory (CONFIG SET maxmemory), delete other keys, use a "
     "server of its own, or train a smaller model (fewer columns or classes, another solver)."
@@ -40,7 +45,9 @@ def connect(url, seconds):
     A limit that the url itself sets goes before; waits of the board are shorter than two seconds.
     """
     seconds = max(2.0, seconds)
-    return redis.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds)
+    return redis.Redis.from_url(
+        url, socket_timeout=seconds, socket_connect_timeout=seconds, **SILENT
+    )
 
 
 def lost(error):

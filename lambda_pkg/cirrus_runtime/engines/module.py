@@ -1,7 +1,9 @@
 """Models in a Redis or Valkey that has the module loaded: the fast path."""
 
 import numpy as np
+import redis
 
+from ..errors import ServerError
 from .base import Engine
 from .connection import HeldConnection, pack, read_vector
 
@@ -26,6 +28,19 @@ class ModuleEngine(Engine):
 
     def __init__(self, client):
         self._held = HeldConnection(client)
+
+    def is_there(self):
+        """Ask something that is wrong: only the module says in what way, whatever the user may."""
+        try:
+            self._held.call(pack(b"CIRRUS.INFO"))
+        except ServerError as error:
+            if not isinstance(error.__cause__, redis.ResponseError):
+                raise
+            if "unknown command" in str(error):
+                return False
+            if "wrong number of arguments" not in str(error):
+                raise
+        return True
 
     def create(self, key, spec, steps, rate):
         command = [b"CIRRUS.CREATE", key.encode()]
