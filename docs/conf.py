@@ -27,9 +27,9 @@ autodoc_default_options = {
 }
 autosummary_generate = False  # tables of links only: the pages are in docs/api
 numpydoc_show_class_members = False  # autodoc lists them, each with its text
-# Docstrings are held to numpydoc's own checks, all but these: an extended summary (ES01), an example
-# (EX01) and a "See Also" (SA01) everywhere, a sentence where the type says it all (PR07, RT03), and
-# what a context manager yields (YD01).
+# Docstrings are held to numpydoc's own checks, all but these: an extended summary (ES01), an
+# example (EX01) and a "See Also" (SA01) everywhere, a sentence where the type says it all (PR07,
+# RT03), and what a context manager yields (YD01).
 numpydoc_validation_checks = {"all", "ES01", "EX01", "PR07", "RT03", "SA01", "YD01"}
 
 suppress_warnings = ["myst.domains"]  # sphinx-argparse has no part in links of Markdown
