@@ -1,16 +1,16 @@
 """One whole deployment against ministack, an emulator that has nothing to do with moto.
 
-Without a host: ministack keeps no user data of instances.
+Without a host: ministack keeps no user data of instances. It is in no extra of this package, as it
+takes one botocore alone: `pip install ministack` into an environment of its own, and put its
+program on the PATH.
 """
 
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import boto3
 import pytest
@@ -25,7 +25,7 @@ URL = "rediss://user:hunter2@cache.example:6379/0"
 @pytest.fixture
 def ministack(tmp_path, monkeypatch):
     """The way to a ministack of its own; gives a function that returns the client of a service."""
-    program = shutil.which("ministack", path=Path(sys.executable).parent)
+    program = shutil.which("ministack")
     if program is None:
         pytest.skip("needs ministack")
     with socket.socket() as bound:
