@@ -68,14 +68,14 @@ def run_bundle(options: argparse.Namespace) -> int:
     target = Target(options.python, options.architecture)
     build = build_task if options.task else build_worker
     start = time.monotonic()
-    bundle = build(
-        target, options.output, interpreter=options.interpreter, wheels=options.wheels
-    )
+    bundle = build(target, options.output, interpreter=options.interpreter, wheels=options.wheels)
     seconds = time.monotonic() - start
     print(f"{bundle.path}  for {target}, built in {seconds:.1f} s")
     print("    " + ", ".join(f"{name} {version}" for name, version in bundle.versions.items()))
     print(f"    zipped    {_megabytes(bundle.zipped)}  {_limits(bundle, options.task)}")
-    print(f"    unzipped  {_megabytes(bundle.unzipped)}  Lambda's limit {LAMBDA_UNZIPPED >> 20} MiB")
+    print(
+        f"    unzipped  {_megabytes(bundle.unzipped)}  Lambda's limit {LAMBDA_UNZIPPED >> 20} MiB"
+    )
     print(f"    sha256    {bundle.sha256}")
     interpreter = find_interpreter(target.python, options.interpreter)
     if not bundle.precompiled:

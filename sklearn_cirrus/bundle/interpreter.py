@@ -143,4 +143,3 @@ def _run(command: list[str], variables: dict[str, str], failure: str) -> str:
     if done.returncode:
         raise BundleError(f"{failure} by {command[0]}:\n{done.stderr or done.stdout}")
     return done.stdout
-

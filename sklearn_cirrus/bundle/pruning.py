@@ -22,6 +22,9 @@ _PATHS = re.compile(
     re.VERBOSE,
 )
 
+# numpy.testing of numpy 2.2 imports it, and `from numpy import *` imports numpy.testing.
+_KEPT = re.compile(r"numpy/_core/tests/(__init__|_natype)\.py$")
+
 
 def is_needed(path: str) -> bool:
     """Say whether a file belongs into a bundle.
@@ -37,6 +40,8 @@ def is_needed(path: str) -> bool:
         return parts[1:] == ("METADATA",) or any(map(_LICENCE.search, parts[1:]))
     if parts[0] in ("bin", "share", "include"):
         return False
+    if _KEPT.match(path):
+        return True
     if _FOLDERS & set(parts[:-1]) or PurePosixPath(path).suffix in _SUFFIXES:
         return False
     return not _PATHS.match(path)

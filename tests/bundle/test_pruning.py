@@ -10,7 +10,7 @@ NEEDED = """
     cirrus_runtime/engines/model.lua cirrus_runtime/requirements.txt threadpoolctl.py
     redis-8.1.0.dist-info/METADATA numpy-2.4.6.dist-info/licenses/LICENSE.txt
     numpy-2.4.6.dist-info/licenses/numpy/_core/src/npysort/COPYING scipy-1.dist-info/LICENSE.txt
-    sklearn/svm/src/liblinear/COPYRIGHT scipy/stats/_binomtest.py
+    numpy/_core/tests/_natype.py sklearn/svm/src/liblinear/COPYRIGHT scipy/stats/_binomtest.py
 """.split()
 LEFT_OUT = """
     numpy/tests/test_lazyloading.py numpy/_core/tests/data/x.csv numpy/__init__.pyi

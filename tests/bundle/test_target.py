@@ -23,7 +23,11 @@ def test_what_lambda_has_not_is_refused_with_the_choices(wrong):
 
 def test_names():
     target = Target("3.13", "arm64")
-    assert (target.label, target.runtime, target.machine) == ("arm64-py313", "python3.13", "aarch64")
+    assert (target.label, target.runtime, target.machine) == (
+        "arm64-py313",
+        "python3.13",
+        "aarch64",
+    )
     assert str(target) == "python3.13, arm64"
 
 
