@@ -6,6 +6,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from .bundle import command as bundle_command
 from .exceptions import CirrusError
 
 
@@ -41,6 +42,15 @@ def build_parser() -> argparse.ArgumentParser:
         help="say what would be used, what is missing and how to mend it",
         description="Try every part that a fit needs. The exit status is 1 when one is missing.",
     )
+
+    bundle_command.add_arguments(
+        commands.add_parser(
+            "bundle",
+            help="build the zip file that workers on AWS Lambda run",
+            description="Build the zip file that workers on AWS Lambda run (or, with --task, tasks "
+            "of joblib), and print its size and the time of its import beside Lambda's limits.",
+        )
+    )
     return parser
 
 
@@ -68,6 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
             from ._doctor import run_doctor
 
             return run_doctor()
+        if options.command == "bundle":
+            return bundle_command.run_bundle(options)
         from ._demo import run_demo
 
         run_demo(options.data, options.workers)
