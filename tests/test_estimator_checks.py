@@ -4,7 +4,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_cirrus import CirrusLogisticRegression
-from sklearn_cirrus.linear_model import SOLVERS
+from sklearn_cirrus._logistic_parameters import SOLVERS
 
 # What scikit-learn declares for its SGDClassifier, for the same reason.
 _WEIGHTS = (

@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
 from sklearn_cirrus import CirrusLogisticRegression
+from sklearn_cirrus._logistic_parameters import SOLVERS
 from sklearn_cirrus.exceptions import DivergenceError
-from sklearn_cirrus.linear_model import SOLVERS
 
 from .oracle import log_losses, objective
 
