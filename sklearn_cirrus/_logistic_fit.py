@@ -11,6 +11,7 @@ from cirrus_runtime.server import ModelSpec
 
 from ._checkpoint import Checkpoints
 from ._columns import Columns
+from ._convergence import look_for_better
 from ._ingest import count_blocks, make_blocks
 from ._logistic_state import LogisticState
 from ._place import open_place
@@ -23,7 +24,7 @@ from ._trainer import Part, Run, new_run_id
 
 @dataclass(frozen=True)
 class LogisticOutcome:
-    """The result of a fit: fitted attributes, and the state to go on from."""
+    """The result of a fit: fitted attributes, the state to go on from, and how far it came."""
 
     coef: np.ndarray
     intercept: np.ndarray
@@ -31,6 +32,7 @@ class LogisticOutcome:
     converged: bool
     state: LogisticState
     n_iter: int
+    gain: float | None = None  # what the objective can still be lowered by, if looked at
 
 
 class LogisticFit:
@@ -127,9 +129,9 @@ class LogisticFit:
             *(outcome.slots, params.solver, params.fit_intercept),
             *(columns, rates, outcome.clock, seen),
         )
+        converged, gain = look_for_better(self, schedule, spec, columns, outcome)
         return LogisticOutcome(
-            *(coef, intercept, outcome.history, schedule.converged),
-            *(state, len(outcome.history)),
+            *(coef, intercept, outcome.history, converged, state, len(outcome.history), gain)
         )
 
     def _split(self):
