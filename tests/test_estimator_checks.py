@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, over every solver and backend."""
+"""scikit-learn's own checks, over every solver, and on every backend."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -15,15 +15,15 @@ _EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": _WEIGHTS,
     "check_sample_weight_equivalence_on_sparse_data": _WEIGHTS,
 }
+# What a backend does is the same for all solvers by minibatches: test_backends.py holds each of them
+# to the same model on both. So worker processes are checked with two of them.
+_CASES = [(solver, "inline") for solver in (*SOLVERS, "lbfgs")]
+_CASES += [(solver, "local") for solver in ("adagrad", "nesterov", "lbfgs")]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
-    [
-        CirrusLogisticRegression(solver=solver, backend=backend)
-        for backend in ("inline", "local")
-        for solver in (*SOLVERS, "lbfgs")
-    ],
+    [CirrusLogisticRegression(solver=solver, backend=backend) for solver, backend in _CASES],
     expected_failed_checks=lambda estimator: {} if estimator.solver == "lbfgs" else _EXPECTED,
 )
 def test_scikit_learn_checks(estimator, check):
