@@ -43,7 +43,9 @@ def look_for_better(fit, schedule, spec, columns, outcome):
     with np.errstate(over="ignore", invalid="ignore"):  # then the gain is not a number
         gain = reachable_gain(objective, outcome.slots["weights"].astype(np.float64), steps)
     near = gain <= _NEARLY * params.tol
-    return near and (schedule.converged or steps == _STEPS), gain
+    # With an L1 penalty too little is found to say that nothing is left.
+    knows = steps == _STEPS and spec.l1 == 0
+    return near and (schedule.converged or knows), gain
 
 
 def warn_of_nonconvergence(params, outcome, n_classes):

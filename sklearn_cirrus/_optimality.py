@@ -61,13 +61,20 @@ class Objective:
             loss += (self._share(part) * losses).sum()
         return float(loss + (self.l2 / 2 * table**2 + self.l1 * np.abs(table)).sum())
 
+    def margins(self, table):
+        """Return the margins of all rows."""
+        margins = np.empty((self._X.shape[0], self._width), np.float32)
+        for part in self._parts:
+            margins[part] = self._scores(self._rows(part), table)
+        return margins
+
     def derivatives(self, table):
         """Return margins, and gradient and diagonal of the second derivative, without the L1."""
         margins = np.empty((self._X.shape[0], self._width), np.float32)
         gradient, diagonal = self.l2 * table, self.l2 + np.zeros_like(table)
         for part in self._parts:
             rows, share = self._rows(part), self._share(part)
-            margins[part] = scores = self._margins(rows, table)
+            margins[part] = scores = self._scores(rows, table)
             chance = self._probabilities(scores)
             classes = np.arange(1, 2) if self._width == 1 else np.arange(self._width)
             error = chance - (self._labels[part, None] == classes)
@@ -83,7 +90,7 @@ class Objective:
         along, product = np.empty_like(margins), self.l2 * direction
         for part in self._parts:
             rows = self._rows(part)
-            along[part] = slopes = self._margins(rows, direction)
+            along[part] = slopes = self._scores(rows, direction)
             chance = self._probabilities(margins[part].astype(np.float64))
             change = chance * slopes  # the sum is over one class or all
             change -= chance * change.sum(axis=1, keepdims=True)
@@ -103,7 +110,7 @@ class Objective:
             return 1.0 / self._total
         return self._weights[part, None] / self._total
 
-    def _margins(self, rows, table):
+    def _scores(self, rows, table):
         """Return the margins of some rows."""
         margins = rows @ table[: self._X.shape[1]]
         return margins + table[-1] if self._intercept else margins
@@ -127,7 +134,8 @@ def reachable_gain(objective, table, steps):
     objective : Objective
     table : float64 array of shape (n_features + intercept, width)
     steps : int
-        Of conjugate gradients, at most; each reads all rows once, and so does the beginning.
+        Of conjugate gradients, at most; each reads all rows once, and so does the beginning. With
+        an L1 penalty there are up to four more passes at the end.
 
     Returns
     -------
@@ -154,8 +162,12 @@ def reachable_gain(objective, table, steps):
         rest -= length * np.where(moves, product, 0.0)
         left, last = (scale * rest**2).sum(), left
         direction = scale * rest + left / last * direction
-    after = min(
-        objective.value(margins + np.float32(length) * step_margins, table + length * step)
-        for length in _LENGTHS
-    )
-    return max(0.0, before - after) / before if before > 0 else 0.0
+    after = before
+    for length in _LENGTHS:
+        moved, moved_margins = table + length * step, margins + np.float32(length) * step_margins
+        over = (objective.l1 > 0) & (moved * sign < 0)
+        if over.any():  # the L1 penalty bends at zero, so a weight goes no further
+            moved = np.where(over, 0.0, moved)
+            moved_margins = objective.margins(moved)
+        after = min(after, objective.value(moved_margins, moved))
+    return (before - after) / before if before else 0.0

@@ -15,8 +15,8 @@ _EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": _WEIGHTS,
     "check_sample_weight_equivalence_on_sparse_data": _WEIGHTS,
 }
-# What a backend does is the same for all solvers by minibatches: test_backends.py holds each of them
-# to the same model on both. So worker processes are checked with two of them.
+# test_backends.py holds every solver by minibatches to the same model on both backends, so worker
+# processes are checked with two of them.
 _CASES = [(solver, "inline") for solver in (*SOLVERS, "lbfgs")]
 _CASES += [(solver, "local") for solver in ("adagrad", "nesterov", "lbfgs")]
 

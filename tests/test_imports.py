@@ -21,7 +21,8 @@ AWS = {"boto3", "botocore"}
 IMPORT_SECONDS = 0.3
 
 # Runs in `python -I -S`: no site-packages, no environment, no current folder. argv: the folders
-# of the runtime, numpy, redis and safetensors, then the modules to import. Prints the seconds of processor time.
+# of the runtime, numpy, redis and safetensors, then the modules to import. Prints the seconds of
+# processor time.
 BARE = """
 import sys, time
 
