@@ -181,8 +181,10 @@ class CirrusLogisticRegression(LinearClassifier):
         Warns
         -----
         ConvergenceWarning
-            If epochs still brought more than 100 ``tol`` when ``max_iter`` forced an end; if lbfgs
-            has ended with a gradient beyond ``tol``.
+            If a few exact steps on all rows show that the objective can be lowered by more than 100
+            ``tol``, relatively; if epochs still brought that much when ``max_iter`` forced an end
+            and this cannot be told so well (few epochs, an L1 penalty, ``early_stopping``); if
+            lbfgs has ended with a gradient beyond ``tol``.
         """
         config = self._settings()
         X, y = self._validate(X, y, reset=True)
