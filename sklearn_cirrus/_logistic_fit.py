@@ -1,6 +1,6 @@
 """From an estimator's parameters and validated data to a run, and from its outcome to weights."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -13,26 +13,13 @@ from ._checkpoint import Checkpoints
 from ._columns import Columns
 from ._convergence import look_for_better
 from ._ingest import count_blocks, make_blocks
-from ._logistic_state import LogisticState
+from ._logistic_state import LogisticOutcome, LogisticState
 from ._place import open_place
 from ._progress import Progress
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
 from ._schedule import Schedule
 from ._trainer import Part, Run, new_run_id
-
-
-@dataclass(frozen=True)
-class LogisticOutcome:
-    """The result of a fit: fitted attributes, the state to go on from, and how far it came."""
-
-    coef: np.ndarray
-    intercept: np.ndarray
-    history: list
-    converged: bool
-    state: LogisticState
-    n_iter: int
-    gain: float | None = None  # what the objective can still be lowered by, if looked at
 
 
 class LogisticFit:
