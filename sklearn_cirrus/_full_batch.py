@@ -18,11 +18,11 @@ import numpy as np
 from cirrus_runtime.full_batch import ParameterVector, read_body
 from cirrus_runtime.protocol import Lease
 
+from ._costs import costs_of
 from ._trainer import Run
 from .exceptions import DivergenceError, RunEnded, ServerUnavailable
 
 _NO_IDS = np.empty(0, np.uint32)
-_TOTALS = {"compute_seconds": "compute", "server_seconds": "server", "wait_seconds": "wait"}
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,8 @@ class Evaluation:
     gradient : float64 array of shape (rows, width)
         Of that sum.
     costs : dict
-        ``rows``, ``workers``, ``compute_seconds``, ``server_seconds``, ``wait_seconds`` (sums
-        over the workers), ``server_bytes``, ``workers_replaced``, ``server_restarts``,
-        ``seconds`` (since the start of the fit).
+        What :func:`~sklearn_cirrus._costs.costs_of` says, and ``workers_replaced``,
+        ``server_restarts``, ``seconds`` (since the start of the fit).
     """
 
     loss: float
@@ -165,14 +164,7 @@ class FullBatchRun(Run):
 
     def _costs(self, reports):
         """Return what an evaluation has cost."""
-        totals = {
-            name: sum(getattr(report, field) for report in reports)
-            for name, field in _TOTALS.items()
-        }
-        return totals | {
-            "rows": sum(report.rows for report in reports),
-            "server_bytes": sum(report.nbytes for report in reports),
-            "workers": len({report.worker for report in reports}),
+        return costs_of(reports) | {
             "workers_replaced": self.crew.replaced,
             "server_restarts": self._restarts,
             "seconds": time.perf_counter() - self._started,

@@ -135,7 +135,7 @@ class LogisticFit:
     def _split(self):
         """Return the rows to train on, in random order, and those held out."""
         n = self.X.shape[0]
-        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64)
+        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64, copy=False)
         if not self.params.early_stopping or self.one_pass:
             return rows, rows[:0]
         return train_test_split(

@@ -21,6 +21,7 @@ import numpy as np
 from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.errors import CirrusError
 
+from ._costs import costs_of
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
 from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
@@ -234,11 +235,7 @@ class Run(LastingRun):
 
     def _entry(self, epoch, reports, weights, schedule):
         """Return the history entry of an epoch."""
-        total = {
-            name: sum(getattr(report, name) for report in reports)
-            for name in ("rows", "weight", "loss", "updates", "nbytes", "compute", "server", "wait")
-        }
-        loss = total["loss"] / total["weight"]
+        loss = sum(report.loss for report in reports) / sum(report.weight for report in reports)
         objective = loss + self._penalty(weights)
         if not np.isfinite(objective):
             raise DivergenceError(
@@ -250,14 +247,9 @@ class Run(LastingRun):
             "train_loss": loss,
             "objective": objective,
             "learning_rate": schedule.at(epoch + 1.0),
-            "rows": total["rows"],
-            "updates": total["updates"],
-            "workers": len({report.worker for report in reports}),
+            "updates": sum(report.updates for report in reports),
             "seconds": time.perf_counter() - self._started,
-            "compute_seconds": total["compute"],
-            "server_seconds": total["server"],
-            "wait_seconds": total["wait"],
-            "server_bytes": total["nbytes"],
+            **costs_of(reports),
             "workers_replaced": self.crew.replaced,
             "server_restarts": self._restarts,
         }

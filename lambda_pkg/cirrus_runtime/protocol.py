@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from .errors import CirrusError
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,13 @@ class Report:
         Minibatches pushed.
     nbytes : int
         Sent to and received from the server.
-    compute, server, wait : float
-        Seconds in the kernels, in round trips, and without a block to work on.
+    localize, compute, server : float
+        Seconds of numbering the columns of minibatches, of computing on them, and in round trips.
+    load : float
+        Seconds of reading the block, be it on a thread of its own.
+    wait : float
+        Seconds before, without a block to work on: until there was a lease and until its block
+        was read.
     error : str
     body : buffer
         Of a lease of kind ``"gradient"``: see ``full_batch.py``.
@@ -165,8 +170,10 @@ class Report:
     loss: float = 0.0
     updates: int = 0
     nbytes: int = 0
+    localize: float = 0.0
     compute: float = 0.0
     server: float = 0.0
+    load: float = 0.0
     wait: float = 0.0
     error: str = ""
     body: bytes = b""

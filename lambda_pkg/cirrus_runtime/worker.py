@@ -151,7 +151,7 @@ class _Worker:
             item = self.source.next(self.wait)
             if item is None:
                 continue
-            token, lease, block = item
+            token, lease, block, load = item
             waited = time.perf_counter() - started
             if isinstance(block, StoreError):
                 totals = {"error": f"{type(block).__name__}: {block}"}
@@ -171,6 +171,7 @@ class _Worker:
                 Report(
                     *(lease.number, lease.kind, lease.epoch),
                     *(self.job.worker, self.job.generation),
+                    load=load,
                     wait=waited,
                     **totals,
                 ),
@@ -186,7 +187,7 @@ class _Worker:
         kernel, server, retry = self.kernel, self.server, self.retry
         kernel.open(block, order, -(-block.n_rows // batches))
         loss = 0.0
-        floats = compute = trips = 0
+        floats = localize = compute = trips = 0
         last = None
         clock = time.perf_counter
         for i in range(batches):
@@ -202,8 +203,9 @@ class _Worker:
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
             floats += 2 * (1 + self.job.width) * ids.size
-            compute += clock() - got + asked - begin
+            localize += asked - begin
             trips += got - asked
+            compute += clock() - got
             if got - self.renewed > self.job.lease_seconds / 3:
                 self._renew()
             if got > self.cut:
@@ -217,6 +219,7 @@ class _Worker:
             "loss": loss,
             "updates": batches,
             "nbytes": 4 * floats,
+            "localize": localize,
             "compute": compute,
             "server": trips,
         }
