@@ -11,7 +11,7 @@ from cirrus_runtime.server import ModelSpec
 
 from ._checkpoint import Checkpoints
 from ._columns import Columns
-from ._ingest import count_blocks, make_blocks
+from ._ingest import count_blocks, make_blocks, row_bytes
 from ._logistic_state import LogisticState
 from ._place import open_place
 from ._progress import Progress
@@ -268,7 +268,7 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
                 f"backend 'inline' has one worker, not {config.n_workers}: "
                 "use backend='local' or n_workers=None"
             )
-        place = open_place(config, job.run_id)
+        place = open_place(config, job.run_id, row_bytes(fit.X) * fit.X.shape[0])
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
