@@ -25,12 +25,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn_cirrus import CirrusLogisticRegression
 from sklearn_cirrus.datasets import make_clicks
 
+DATA = ("a9a", "digits", "clicks")
+
 
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--data", nargs="+", choices=("a9a", "digits", "clicks"), default=["a9a", "digits", "clicks"]
-    )
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     add_data_dir(parser)
     parser.add_argument("--clicks", type=int, default=100_000, help="rows of clicks")
     parser.add_argument("--features", type=int, default=1 << 20, help="columns of clicks")

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 from sklearn.datasets import load_svmlight_file
 
 
@@ -15,7 +16,7 @@ def add_data_dir(parser):
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=os.environ.get("CIRRUS_TEST_DATA"),
+        default=os.environ.get("CIRRUS_TEST_DATA") or None,
         help="folder with a9a and a9a.t (LIBSVM); default: the environment's CIRRUS_TEST_DATA",
     )
 
@@ -34,4 +35,6 @@ def load_a9a(folder, name="a9a"):
     if not path.is_file():
         sys.exit(f"{path} is missing: fetch a9a and a9a.t, or leave it out with --data digits")
     X, y = load_svmlight_file(str(path), n_features=123)
+    # The reader makes indices of 64 bits, which saga refuses.
+    X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
     return X, (y > 0).astype(int)
