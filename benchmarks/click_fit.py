@@ -8,8 +8,7 @@ and one from text for Vowpal Wabbit. All run from one process, one after the oth
     python benchmarks/click_fit.py            # SGDClassifier at the best setting known
     python benchmarks/click_fit.py --sweep    # search its settings (half an hour)
     python benchmarks/click_fit.py --cirrus '{"solver": "ftrl"}' --cirrus '{}'
-    python benchmarks/click_fit.py --rows 5000000 --repeats 1 --max-epochs 3 \
-        --vw-rates 0.5 --vw-passes 1 2    # 10 GiB of memory, 5 of disk
+    python benchmarks/click_fit.py --rows 5000000 --repeats 1 --vw-rates 0.5 --vw-passes 1 2
 """
 
 import argparse

@@ -196,6 +196,7 @@ class Run(LastingRun):
                     self._losses = 0
                     self.crew.note(report, lease)
                     this.reports[lease.block] = report
+                    self._look_at(this.reports)
             if kind == "train":
                 self._progress(sum(report.rows for report in this.reports.values()), None)
             if this.missing:
@@ -207,6 +208,9 @@ class Run(LastingRun):
             if self.checkpoints.due():
                 self._save()
         return list(this.reports.values())
+
+    def _look_at(self, reports):
+        """Do what can be done before all reports of a round are there: for ``FullBatchRun``."""
 
     # ---- Epochs
 
