@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict
+from functools import partial
 
 from .blocks import decode_block
 from .errors import RunEnded, ServerUnavailable, StoreError
@@ -106,9 +107,9 @@ class LeaseSource:
         if held:
             self._retry(self._board.renew, held)
 
-    def finish(self, token, report):
-        """Post the report of a lease."""
-        self._retry(self._board.finish, token, report)
+    def finish(self, token, *reports, then=None):
+        """Post the reports of a lease, and the lease that is to follow."""
+        self._retry(partial(self._board.finish, token, *reports, then=then))
         self._held.pop(token, None)
 
     def close(self):

@@ -40,11 +40,12 @@ def test_history(noisy, backend):
     for entry in history:
         parts = [entry[f"{part}_seconds"] for part in ("localize", "compute", "server")]
         assert min(parts) > 0 and sum(parts) < seconds[-1]
-        assert 0 < entry["load_seconds"] < seconds[-1]
+        assert 0 <= entry["load_seconds"] < seconds[-1]
         assert 0 <= entry["stall_seconds"] <= entry["wait_seconds"]
         # A minibatch pulls and pushes 6 rows of one weight with their ids.
         assert entry["server_bytes"] == entry["updates"] * 6 * 16
         assert entry["objective"] >= entry["train_loss"]
+    assert history[0]["load_seconds"] > 0  # the one block was read once
     # Cooled down, the model hardly moves in its last epoch: what was met is what it is.
     last = history[-1]
     assert last["train_loss"] == pytest.approx(
