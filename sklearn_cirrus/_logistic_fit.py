@@ -236,8 +236,6 @@ class LogisticFit:
         if rates.squares:
             shape = self.X.shape[1] + bool(self.params.fit_intercept), self.width
             slots["squares"] = np.full(shape, rates.squares, np.float32)
-            if columns.scale is not None:  # gradients are as large as their columns
-                slots["squares"] *= slots["scale"][:, None] ** 2
         if start is None:
             return slots
         weights = start.slots["weights"].astype(np.float64)
