@@ -13,7 +13,7 @@ from cirrus_runtime.server import ModelSpec
 from ._checkpoint import Checkpoints
 from ._columns import Columns
 from ._convergence import look_for_better
-from ._ingest import Part, count_blocks, make_blocks
+from ._ingest import Part, count_blocks, make_blocks, row_bytes
 from ._logistic_state import LogisticOutcome, LogisticState
 from ._place import open_place
 from ._progress import Progress
@@ -125,7 +125,7 @@ class LogisticFit:
     def _split(self):
         """Return the rows to train on, in random order, and those held out."""
         n = self.X.shape[0]
-        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64)
+        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64, copy=False)
         if not self.params.early_stopping or self.one_pass:
             return rows, rows[:0]
         return train_test_split(
@@ -263,7 +263,7 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
                 f"backend 'inline' has one worker, not {config.n_workers}: "
                 "use backend='local' or n_workers=None"
             )
-        place = open_place(config, job.run_id)
+        place = open_place(config, job.run_id, row_bytes(fit.X) * fit.X.shape[0])
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)

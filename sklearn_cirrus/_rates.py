@@ -111,7 +111,8 @@ def _is_wide(X):
     """Return whether X is sparse with so many columns that most are met rarely."""
     if not sparse.issparse(X) or X.shape[1] <= _WIDE_COLUMNS:
         return False
-    return np.count_nonzero(X.data) < _WIDE_ENTRIES * X.shape[1]
+    few = _WIDE_ENTRIES * X.shape[1]
+    return X.nnz < few or np.count_nonzero(X.data) < few  # counting takes long
 
 
 def streaming_rate(solver, rate, steps):

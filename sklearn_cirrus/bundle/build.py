@@ -104,7 +104,7 @@ def build_task(
 
     Parameters
     ----------
-    target, folder, interpreter, wheels
+    target, folder, interpreter, wheels : optional
         As of :func:`build_worker`; the file is ``task-<architecture>-py<version>.zip``.
 
     Returns

@@ -20,6 +20,7 @@ from .oracle import log_losses, objective, optimum
 FIELDS = {
     *("epoch", "train_loss", "objective", "learning_rate", "rows", "updates", "workers"),
     *("seconds", "compute_seconds", "server_seconds", "wait_seconds", "server_bytes"),
+    *("localize_seconds", "load_seconds", "stall_seconds"),
     *("workers_replaced", "server_restarts"),
 }
 
@@ -38,11 +39,14 @@ def test_history(noisy, backend):
     seconds = [entry["seconds"] for entry in history]
     assert seconds == sorted(seconds) and 0 < seconds[0]
     for entry in history:
-        busy = entry["compute_seconds"] + entry["server_seconds"]
-        assert 0 < busy < seconds[-1] and entry["wait_seconds"] >= 0
+        parts = [entry[f"{part}_seconds"] for part in ("localize", "compute", "server")]
+        assert min(parts) > 0 and sum(parts) < seconds[-1]
+        assert 0 <= entry["load_seconds"] < seconds[-1]
+        assert 0 <= entry["stall_seconds"] <= entry["wait_seconds"]
         # A minibatch pulls and pushes 6 rows of one weight with their ids.
         assert entry["server_bytes"] == entry["updates"] * 6 * 16
         assert entry["objective"] >= entry["train_loss"]
+    assert history[0]["load_seconds"] > 0  # the one block was read once
     # Cooled down, the model hardly moves in its last epoch: what was met is what it is.
     last = history[-1]
     assert last["train_loss"] == pytest.approx(
