@@ -3,8 +3,8 @@
 import re
 
 from ._errors import ApiError, invalid, unacceptable
+from ._launch import Launch
 from ._limits import ENVIRONMENT, MEMORY_MIB, STORAGE_MIB, TIMEOUT_SECONDS
-from ._slot import Launch
 
 NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 _HANDLER = re.compile(r"[^\s]{1,128}")

@@ -1,35 +1,16 @@
-"""`LambdaEmulator`: puts the parts together and owns all that they start."""
+"""`LambdaEmulator`: what a user sees of the service."""
 
 import contextlib
 import os
-import re
-import shutil
-import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..exceptions import ConfigurationError
-from ._capacity import Capacity
-from ._clock import Clock
-from ._control import Control
-from ._events import EventQueue
-from ._execution import Execution
 from ._faults import FaultPlan, Faults
-from ._functions import Functions
-from ._guard import Guard
-from ._http import Front
-from ._invoke import Invoke
 from ._limits import ACCOUNT_CONCURRENCY, CODE_STORAGE
-from ._operations import operations
-from ._pool import Pool
-from ._records import Invocation, Records
-from ._runtimes import Runtimes
-from ._settings import Settings
-
-_ACCOUNT = "123456789012"
-_SWEEP_SECONDS = 0.25  # least time between looks for slots that have been idle for too long
+from ._records import Invocation
+from ._service import Service, ServiceSettings
 
 
 @dataclass(frozen=True)
@@ -135,27 +116,29 @@ class LambdaEmulator:
             if not value >= least:
                 raise ConfigurationError(f"{name} must be at least {least}, not {value!r}")
         self.faults = Faults(faults)
-        self._port = port
-        self._concurrency = concurrency
-        self._idle_seconds = idle_seconds
-        self._event_delay_scale = event_delay_scale
-        self._transition_seconds = transition_seconds
-        self._freeze_idle = freeze_idle
-        self._s3_endpoint_url = s3_endpoint_url
-        self._pythons = pythons or {}
-        self._logs = logs
-        self._code_storage = code_storage
-        self._region = (
-            os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        self._settings = ServiceSettings(
+            port=port,
+            concurrency=concurrency,
+            idle_seconds=idle_seconds,
+            event_delay_scale=event_delay_scale,
+            transition_seconds=transition_seconds,
+            freeze_idle=freeze_idle,
+            s3_endpoint_url=s3_endpoint_url,
+            pythons=dict(pythons or {}),
+            logs=None if logs is None else Path(logs),
+            code_storage=code_storage,
+            region=region or "us-east-1",
         )
         self._ends = None
+        self._service = None
 
     def __enter__(self):
         """Start the service."""
         if self._ends is not None:
             raise ConfigurationError("this emulator runs already")
         with contextlib.ExitStack() as ends:
-            self._start(ends)
+            self._service = Service(ends, self._settings, self.faults)
             self._ends = ends.pop_all()
         return self
 
@@ -167,17 +150,11 @@ class LambdaEmulator:
     @property
     def endpoint_url(self) -> str:
         """Where the service listens."""
-        return f"http://127.0.0.1:{self._front.server_port}"
+        return self._running().endpoint_url
 
     def environment(self) -> dict[str, str]:
         """Give the variables that point boto3 at this service, with credentials for show."""
-        return {
-            "AWS_ENDPOINT_URL_LAMBDA": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "emulated",
-            "AWS_SECRET_ACCESS_KEY": "emulated",
-            "AWS_REGION": self._region,
-            "AWS_DEFAULT_REGION": self._region,
-        }
+        return self._running().environment()
 
     def invocations(self, function: str | None = None) -> list[Invocation]:
         """Give what has run so far, in the order in which it ended.
@@ -187,15 +164,15 @@ class LambdaEmulator:
         function : str, optional
             Only those of this one.
         """
-        return [r for r in self._records.list() if function in (None, r.function)]
+        return [r for r in self._running().records.list() if function in (None, r.function)]
 
     def log(self, request_id: str) -> str:
         """Give the log of all runs of one request, empty if there is none yet."""
-        return "".join(r.log for r in self._records.list() if r.request_id == request_id)
+        return "".join(r.log for r in self._running().records.list() if r.request_id == request_id)
 
     def unfinished_events(self) -> int:
         """Give how many accepted events wait or run."""
-        return self._events.unfinished()
+        return self._running().events.unfinished()
 
     def wait_for_events(self, timeout: float = 60.0) -> None:
         """Wait until no accepted event waits or runs.
@@ -209,13 +186,13 @@ class LambdaEmulator:
         while left := self.unfinished_events():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{left} events have not ended within {timeout:g} s")
-            self._closing.wait(0.002)
+            self._running().closing.wait(0.002)
 
     def slots(self, function: str | None = None) -> list[SlotInfo]:
         """Give the slots that there are now."""
         return [
             SlotInfo(s.number, s.function, s.pid, state, s.is_frozen, s.request_id)
-            for s, state in self._pool.slots()
+            for s, state in self._running().pool.slots()
             if function in (None, s.function)
         ]
 
@@ -239,82 +216,13 @@ class LambdaEmulator:
 
     def _slot(self, number: int):
         """Find a slot."""
-        for slot, _ in self._pool.slots():
+        for slot, _ in self._running().pool.slots():
             if slot.number == number:
                 return slot
         raise LookupError(f"there is no slot {number}")
 
-    def _start(self, ends: contextlib.ExitStack) -> None:
-        """Start the parts; what ends them is called in reverse."""
-        folder = Path(tempfile.mkdtemp(prefix="sklearn-cirrus-emulator-"))
-        try:
-            guard = Guard(str(folder))
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        ends.callback(guard.end)
-        logs = Path(self._logs) if self._logs is not None else folder / "logs"
-        runtimes = Runtimes(folder, self._pythons)
-        runtimes.find(f"python{_version()}")  # says at once if awslambdaric is missing
-        self._closing = threading.Event()
-        self._records = Records()
-        functions = Functions(self._region, _ACCOUNT)
-        capacity = Capacity(self._concurrency)
-        self._pool = Pool(folder / "slots", logs, guard, self._idle_seconds)
-        execution = Execution(
-            self._pool, self.faults, self._records, self._closing, self._freeze_idle
-        )
-        clock = Clock()
-        self._events = EventQueue(
-            clock, capacity, execution, self._records, self.faults, self._event_delay_scale
-        )
-        control = Control(
-            functions,
-            capacity,
-            self._pool,
-            runtimes,
-            folder / "code",
-            self._surroundings,
-            self._s3_endpoint_url,
-            self._transition_seconds,
-            self._code_storage,
-        )
-        invoke = Invoke(functions, capacity, execution, self._events, self.faults)
-        # Called last to first: no new request, no retry, no process; then nothing waits any more.
-        ends.callback(self._events.close)
-        ends.callback(self._pool.close)
-        ends.callback(clock.close)
-        ends.callback(self._closing.set)
-        self._front = Front(self._port, operations(control, Settings(functions, capacity), invoke))
-        ends.callback(self._front.close)
-        sweep = max(self._idle_seconds / 4, _SWEEP_SECONDS)
-
-        def end_idle():
-            self._pool.end_idle()
-            clock.after(sweep, end_idle)
-
-        clock.after(sweep, end_idle)
-
-    def _surroundings(self) -> dict[str, str]:
-        """Give the variables that every function gets: region, credentials, endpoints."""
-        urls = {
-            name: value
-            for name, value in os.environ.items()
-            if re.fullmatch(r"AWS_ENDPOINT_URL(_\w+)?", name) and value
-        }
-        if self._s3_endpoint_url:
-            urls["AWS_ENDPOINT_URL_S3"] = self._s3_endpoint_url
-        return {
-            **urls,
-            **self.environment(),
-            "AWS_ACCESS_KEY_ID": "ASIAEMULATED",
-            "AWS_SESSION_TOKEN": "emulated",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-
-
-def _version() -> str:
-    """Give the version of this Python, as in the names of runtimes."""
-    import sys
-
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
+    def _running(self) -> Service:
+        """Give the service, which stays readable after its end."""
+        if self._service is None:
+            raise ConfigurationError("the emulator runs inside its with block only")
+        return self._service

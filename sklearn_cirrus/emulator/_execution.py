@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 
 from ._faults import Faults
+from ._launch import Ending
 from ._limits import INIT_SECONDS, LOG_TAIL, MIB, RESPONSE_PAYLOAD
 from ._pool import Pool
 from ._records import Invocation, Records, billed, report_line
-from ._slot import Ending
 
 logger = logging.getLogger(__name__)
 _PLATFORM_ERRORS = {

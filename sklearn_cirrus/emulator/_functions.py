@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from ._code import Code
 from ._errors import conflict, not_found
-from ._slot import Launch
+from ._launch import Launch
 
 _IDENTIFIER = re.compile(
     r"(?:arn:aws[\w-]*:lambda:(?P<region>[\w-]+):(?P<account>\d{12}):function:"

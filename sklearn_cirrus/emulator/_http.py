@@ -156,18 +156,15 @@ class _Handler(BaseHTTPRequestHandler):
                 "MissingAuthenticationTokenException", 403, "Missing Authentication Token"
             )
         url = urlsplit(self.path)
+        query = parse_qs(url.query, keep_blank_values=True)
         for method, path, operation in _ROUTES:
             if method == self.command and (found := path.fullmatch(url.path)):
-                break
-        else:
-            raise ApiError(
-                "UnknownOperationException",
-                404,
-                f"{self.command} {url.path} is not among the operations that are emulated",
-            )
-        name = unquote(found.groupdict().get("name") or "")
-        return self.server.operations[operation](
-            name, parse_qs(url.query, keep_blank_values=True), self.headers, body
+                name = unquote(found.groupdict().get("name") or "")
+                return self.server.operations[operation](name, query, self.headers, body)
+        raise ApiError(
+            "UnknownOperationException",
+            404,
+            f"{self.command} {url.path} is not among the operations that are emulated",
         )
 
     def _body(self) -> bytes:

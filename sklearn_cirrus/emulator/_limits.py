@@ -1,4 +1,4 @@
-"""Lambda's quotas, as its developer guide lists them (section "Lambda quotas"), and its defaults."""
+"""Lambda's quotas, as its developer guide lists them (page "Lambda quotas")."""
 
 MIB = 1 << 20
 SYNCHRONOUS_PAYLOAD = 6 * MIB  # request

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ._errors import ApiError
+from ._launch import Launch
 from ._records import LogStream
-from ._slot import Launch, Slot
+from ._slot import Slot
 
 
 class Pool:

@@ -1,4 +1,4 @@
-"""What is known of invocations afterwards: a record of each, and log lines as Lambda writes them."""
+"""What is known of invocations afterwards: records, and log lines as Lambda writes them."""
 
 import math
 import threading

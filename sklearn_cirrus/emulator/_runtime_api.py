@@ -62,7 +62,7 @@ class RuntimeApi:
     def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         self._listener.setblocking(False)
-        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._connection = None
         self._file = None
         self._eof = False
