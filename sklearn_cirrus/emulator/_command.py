@@ -10,8 +10,7 @@ from ._emulator import LambdaEmulator
 
 def run_emulator(options: argparse.Namespace) -> int:
     """Run a service until SIGINT or SIGTERM; says first which variables point boto3 at it."""
-    done = threading.Event()
-    before = [signal.signal(n, lambda *_: done.set()) for n in (signal.SIGINT, signal.SIGTERM)]
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with LambdaEmulator(
             port=options.port,
@@ -20,13 +19,13 @@ def run_emulator(options: argparse.Namespace) -> int:
             pythons=_interpreters(options.python),
             logs=options.logs,
         ) as emulator:
-            for name, value in emulator.environment().items():
-                print(f"export {name}={value}", flush=True)
-            done.wait()
+            lines = (f"export {name}={value}" for name, value in emulator.environment().items())
+            print(*lines, sep="\n", flush=True)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        return 0  # the way to end it
     finally:
-        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(number, handler)
-    return 0
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interpreters(given: list[str]) -> dict[str, str]:

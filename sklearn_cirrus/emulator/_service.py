@@ -67,11 +67,13 @@ class Service:
     closing : threading.Event
         Set when the end begins.
     guard : Guard
+    folder : Path
+        Holds all files, and goes with the guard.
     """
 
     def __init__(self, ends: ExitStack, settings: ServiceSettings, faults: Faults):
         self._settings = settings
-        folder = Path(tempfile.mkdtemp(prefix="sklearn-cirrus-emulator-"))
+        folder = self.folder = Path(tempfile.mkdtemp(prefix="sklearn-cirrus-emulator-"))
         try:
             self.guard = Guard(str(folder))
         except BaseException:
