@@ -140,12 +140,14 @@ class LambdaEmulator:
         with contextlib.ExitStack() as ends:
             self._service = Service(ends, self._settings, self.faults)
             self._ends = ends.pop_all()
+        self._owner = os.getpid()
         return self
 
     def __exit__(self, *exception):
         """End everything that was started."""
         ends, self._ends = self._ends, None
-        ends.close()
+        if os.getpid() == self._owner:  # to a fork of that process nothing belongs
+            ends.close()
 
     @property
     def endpoint_url(self) -> str:

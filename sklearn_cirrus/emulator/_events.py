@@ -5,16 +5,19 @@ As on Lambda, an event whose function fails is tried again after one minute and 
 up to five minutes, until it runs or is older than MaximumEventAgeInSeconds.
 """
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, replace
 
+from ..exceptions import CirrusError
 from ._clock import Clock
 from ._errors import ApiError
 from ._execution import Execution, Order
 from ._limits import EVENT_AGE_SECONDS, RETRY_ATTEMPTS
 from ._records import Invocation, Records
 
+logger = logging.getLogger(__name__)
 _RETRY_SECONDS = (60.0, 120.0)
 _THROTTLE_SECONDS = (1.0, 300.0)
 
@@ -121,7 +124,14 @@ class EventQueue:
                 self._clock.after(wait * self._delay_scale, lambda: self._try(again))
             else:
                 self._finished()
-        except ApiError:  # the emulator is being closed
+        except (ApiError, CirrusError, OSError) as error:  # mostly the emulator's own end
+            logger.log(
+                logging.DEBUG if self._closed else logging.ERROR,
+                "the event %s of %s is given up: %s",
+                event.order.request_id,
+                event.function.name,
+                error,
+            )
             self._finished()
         finally:
             with self._lock:

@@ -106,6 +106,7 @@ class Execution:
         begin = time.time()
         slot, is_new = self._pool.take(function.name, launch)
         slot.request_id = order.request_id
+        is_sound = False  # what an exception leaves behind is not used again
         try:
             if faults.delay:
                 self._closing.wait(faults.delay)
@@ -128,10 +129,12 @@ class Execution:
                     order.request_id, headers, order.event, until, faults, self._freeze_idle
                 )
             duration_ms = (time.monotonic() - started) * 1000
-            return self._conclude(function, order, slot, ending, begin, duration_ms, init_ms)
+            result = self._conclude(function, order, slot, ending, begin, duration_ms, init_ms)
+            is_sound = not function.is_deleted
+            return result
         finally:
             slot.request_id = None
-            self._pool.give_back(slot, function.launch)
+            self._pool.give_back(slot, function.launch if is_sound else None)
 
     def _conclude(self, function, order, slot, ending, begin, duration_ms, init_ms) -> Result:
         """Write the end of the log and the record, and make the answer."""

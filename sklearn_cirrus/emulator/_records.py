@@ -5,8 +5,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
-_KEPT = 100_000  # records
-_KEPT_LOG = 1 << 16  # bytes of log text in a record; the log's file has all
+_KEPT = 20_000  # records
+_KEPT_LOG = 1 << 15  # bytes of log text in a record; the log's file has all
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Invocation:
     max_memory_mb : int
         Largest resident size of the slot's process so far.
     log : str
-        What START, END, REPORT and the function wrote; the last 64 KiB of it.
+        What START, END, REPORT and the function wrote; the last 32 KiB of it.
     """
 
     request_id: str
@@ -61,7 +61,7 @@ class Invocation:
 
 
 class Records:
-    """All invocations of an emulator, the last hundred thousand of them."""
+    """All invocations of an emulator, the last twenty thousand of them."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -98,7 +98,7 @@ class LogStream:
             file.write(line.encode() + b"\n")
 
     def take(self) -> str:
-        """Give what was written since the last call (the last 64 KiB of it)."""
+        """Give what was written since the last call (the last 32 KiB of it)."""
         with open(self.path, "rb") as file:
             end = file.seek(0, 2)
             file.seek(max(self._read, end - _KEPT_LOG))
