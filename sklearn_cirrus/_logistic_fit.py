@@ -15,7 +15,7 @@ from ._ingest import count_blocks, make_blocks
 from ._logistic_state import LogisticState
 from ._place import open_place
 from ._progress import Progress
-from ._rates import BETA1, BETA2, automatic_batch_size, automatic_rates, streaming_rate
+from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
 from ._schedule import Schedule
 from ._trainer import Part, Run, new_run_id
@@ -96,10 +96,11 @@ class LogisticFit:
         batch_size = min(int(batch_size), len(train_rows))
         rates = start.rates if goes_on else None
         if rates is None:
-            rates = automatic_rates(
-                *(params.solver, X, columns, batch_size, self.seed), streaming=self.one_pass
+            rates = choose_rates(
+                *(params.solver, params.learning_rate, X, columns, batch_size, self.seed),
+                streaming=self.one_pass,
             )
-        if params.learning_rate != "auto":
+        elif params.learning_rate != "auto":
             rates = replace(rates, rate=float(params.learning_rate))
         job = self._job(batch_size)
         schedule = self._schedule(rates, start.clock[0] if goes_on and start.clock else 0)
@@ -114,7 +115,7 @@ class LogisticFit:
         with open_run(self, job, make, len(train_rows)) as run:
             n_blocks = self._n_blocks(train_rows, valid_rows)
             if self.resumed is None:
-                run.create(self._slots(start, columns), start.clock if goes_on else None)
+                run.create(self._slots(start, columns, rates), start.clock if goes_on else None)
             else:
                 run.resume(self.resumed)
             outcome = run.train(
@@ -197,6 +198,7 @@ class LogisticFit:
             max_iter=1 if self.one_pass else int(params.max_iter),
             tol=params.tol,
             patience=int(params.n_iter_no_change),
+            falling=rates.power_t > 0.5,
             constant=self.one_pass,
         )
 
@@ -219,19 +221,23 @@ class LogisticFit:
             beta1=BETA1,
             beta2=BETA2,
             eps=rates.eps,
+            power_t=rates.power_t,
             scaled=columns.scale is not None,
         )
 
-    def _slots(self, start, columns):
+    def _slots(self, start, columns, rates):
         """Return the slots to begin with."""
         slots = {}
         if columns.scale is not None:
             ones = np.ones(int(self.params.fit_intercept), np.float32)
             slots["scale"] = np.append(columns.scale, ones)
+        if start is not None and start.solver is not None:
+            return start.slots | slots
+        if rates.squares:
+            shape = self.X.shape[1] + bool(self.params.fit_intercept), self.width
+            slots["squares"] = np.full(shape, rates.squares, np.float32)
         if start is None:
             return slots
-        if start.solver is not None:
-            return start.slots | slots
         weights = start.slots["weights"].astype(np.float64)
         if not self.params.fit_intercept:
             weights = weights[:-1]

@@ -7,15 +7,19 @@ improved rates", expected smoothness; 1/4 bounds the curvature of the logistic f
 of sgd is a small multiple of the inverse, the velocity solvers divide it by what their velocity
 multiplies it with. The solvers that divide by the root of squared gradients take a rate of their
 own; where the curvature holds for every column alike, ``eps`` is chosen so that their step never
-exceeds that of sgd, however small the gradients become. On wide sparse data, most of whose columns
-are met rarely, ``eps`` is the largest gradient that one row of a minibatch can have: a column that
-was met once or twice does not take a full step on so little evidence.
+exceeds that of sgd, however small the gradients become.
+
+On wide sparse data, most of whose columns are met rarely, a column that was met once or twice must
+not take a full step on so little evidence. For ftrl ``eps`` is the largest gradient that one row
+of a minibatch can have. For adagrad the sum of squared gradients starts at that of some hundred
+rows, and its rate falls with the power 0.75 of that sum, between AdaGrad's 0.5 and the 1 of
+SC-Adagrad: fast enough to average the noise away, so that warming up and cooling may be short.
 
 ``fit`` cools its rate down at the end. ``partial_fit`` cannot know where the end is: its rates are
 lower and fall with the square root of the steps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -26,7 +30,8 @@ _STEPS_PER_EPOCH = 112
 _SMALLEST_BATCH, _LARGEST_BATCH = 4, 1000
 _CAPPED = {"adagrad": 16.0, "ftrl": 16.0, "adam": 0.3}
 _STREAM = {"adagrad": 1.0, "ftrl": 1.0, "adam": 0.02}
-_WIDE = {"adagrad": 0.1, "ftrl": 0.1, "adam": 0.005}
+_WIDE = {"adagrad": 0.45, "ftrl": 0.1, "adam": 0.005}
+_WIDE_POWER, _WIDE_SQUARES = 0.75, 50.0
 _WIDE_COLUMNS, _WIDE_ENTRIES = 4096, 100  # wide: more columns than this, fewer entries in each
 _STEPS = 2.5  # in units of the inverse curvature; they may grow to twice that
 _STREAM_STEPS = 1.0
@@ -35,10 +40,21 @@ _FULL_STEPS = 100  # of a stream, before its rate falls
 
 @dataclass(frozen=True)
 class Rates:
-    """A learning rate, and the ``eps`` that goes with it."""
+    """A learning rate, and what of the update rule goes with it.
+
+    Attributes
+    ----------
+    rate : float
+    eps, power_t : float
+        As of ``ModelSpec``.
+    squares : float
+        What adagrad's sums of squared gradients start at.
+    """
 
     rate: float
     eps: float
+    power_t: float = 0.5
+    squares: float = 0.0
 
 
 def automatic_batch_size(n_rows):
@@ -46,12 +62,14 @@ def automatic_batch_size(n_rows):
     return int(min(max(n_rows // _STEPS_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH))
 
 
-def automatic_rates(solver, X, columns, batch_size, random_state, streaming):
+def choose_rates(solver, learning_rate, X, columns, batch_size, random_state, streaming):
     """Return the rates of a solver for data.
 
     Parameters
     ----------
     solver : str
+    learning_rate : float or "auto"
+        A number is the rate of the solver's update rule as it is published.
     X : CSR matrix or array of shape (n_samples, n_features)
     columns : Columns
     batch_size : int
@@ -63,8 +81,18 @@ def automatic_rates(solver, X, columns, batch_size, random_state, streaming):
     -------
     Rates
     """
+    rates = _automatic(solver, learning_rate, X, columns, batch_size, random_state, streaming)
+    return rates if learning_rate == "auto" else replace(rates, rate=float(learning_rate))
+
+
+def _automatic(solver, learning_rate, X, columns, batch_size, random_state, streaming):
+    """Return the rates before a number given for the learning rate replaces theirs."""
     adaptive = solver in _CAPPED
     if adaptive and _is_wide(X):
+        if solver == "adagrad" and learning_rate == "auto":
+            # What holds for sums of rows' gradients, in the units of means over a minibatch.
+            rate = _WIDE[solver] * batch_size ** (1 - 2 * _WIDE_POWER)
+            return Rates(rate, _EPS, _WIDE_POWER, _WIDE_SQUARES / batch_size**2)
         return Rates(_WIDE[solver], _EPS if solver == "adam" else 1.0 / batch_size)
     if adaptive and streaming:
         return Rates(_STREAM[solver], _EPS)

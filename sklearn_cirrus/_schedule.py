@@ -16,6 +16,7 @@ from statistics import median
 _WARM_EPOCHS = 3.0
 _WARM_SHARE = 0.1  # of all epochs, when they are few
 _COOL_SHARE = 0.3  # of all epochs, when they run out
+_FALLING_SHARES = 0.03, 0.1  # the same two, for a rate that falls by itself
 _COOL_PER_EPOCH = 1.5  # epochs of cooling for each epoch before, when training has levelled off
 _GROWTH, _MOST, _RETREAT, _LEAST = 1.05, 2.0, 0.9, 0.1
 _JUMP = 1.1  # an objective this much above the best has jumped
@@ -38,6 +39,8 @@ class Schedule:
         Smallest relative improvement that counts; None: all epochs are run.
     patience : int
         Epochs without improvement that end the hold phase, at least.
+    falling : bool
+        Whether the update rule lowers the rate fast enough by itself: short warm-up, short cooling.
     constant : bool
         One rate for all epochs, neither warmed up nor cooled (``partial_fit``).
 
@@ -57,6 +60,7 @@ class Schedule:
     max_iter: int
     tol: float | None
     patience: int
+    falling: bool = False
     constant: bool = False
     stalled: bool = field(default=False, init=False)
     converged: bool = field(default=False, init=False)
@@ -66,8 +70,9 @@ class Schedule:
     def __post_init__(self):
         self.end = self.max_iter
         self.converged = self.tol is None  # all that was asked for
-        self._cool_from = self.max_iter * (1 - _COOL_SHARE)
-        self._warm = min(_WARM_EPOCHS, _WARM_SHARE * self.max_iter)
+        warm, cool = _FALLING_SHARES if self.falling else (_WARM_SHARE, _COOL_SHARE)
+        self._cool_from = self.max_iter * (1 - cool)
+        self._warm = min(_WARM_EPOCHS, warm * self.max_iter)
 
     def state(self):
         """Return what a checkpoint keeps of the schedule, for JSON."""

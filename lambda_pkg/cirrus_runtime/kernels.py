@@ -16,7 +16,7 @@ import numpy as np
 from .errors import KernelError
 from .model_spec import SCALE_SLOT
 
-_ABI = 2
+_ABI = 3
 _SUFFIX = {"darwin": ".dylib"}.get(sys.platform, ".so")
 
 
@@ -34,6 +34,7 @@ class SpecStruct(ctypes.Structure):
         ("beta1", c_float),
         ("beta2", c_float),
         ("eps", c_float),
+        ("power_t", c_float),
     ]
 
 
@@ -148,6 +149,7 @@ class Model:
             beta1=spec.beta1,
             beta2=spec.beta2,
             eps=spec.eps,
+            power_t=spec.power_t,
         )
         status = c_int()
         self._model = _create(ctypes.byref(struct), ctypes.byref(status))

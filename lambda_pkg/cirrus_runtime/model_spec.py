@@ -39,6 +39,8 @@ class ModelSpec:
         Decay of velocity (momentum, nesterov) and of adam's moments, in [0, 1).
     eps : float
         Added to the root by which adagrad, adam and ftrl divide.
+    power_t : float
+        The power of the sum of squared gradients that adagrad divides by, from 0.5 to 1.
     scaled : bool
         Whether every row has a scale ``s``. Weights are those of the unscaled column; rates are
         ``lr / s**2`` (sgd, momentum, nesterov) or ``lr / s`` (the others).
@@ -58,6 +60,7 @@ class ModelSpec:
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    power_t: float = 0.5
     scaled: bool = False
 
     def __post_init__(self):
@@ -65,7 +68,8 @@ class ModelSpec:
         plain = {"rows": index(self.rows), "width": index(self.width)}
         plain |= {"penalized": index(penalized), "scaled": bool(self.scaled)}
         plain |= {
-            name: float(getattr(self, name)) for name in ("l1", "l2", "beta1", "beta2", "eps")
+            name: float(getattr(self, name))
+            for name in ("l1", "l2", "beta1", "beta2", "eps", "power_t")
         }
         for name, value in plain.items():  # numpy's numbers become Python's, which any wire takes
             object.__setattr__(self, name, value)
@@ -78,6 +82,7 @@ class ModelSpec:
             _check(math.isfinite(value) and value >= 0, f"{name} must be finite and not negative")
         for name in ("beta1", "beta2"):
             _check(0 <= getattr(self, name) < 1, f"{name} must lie in [0, 1)")
+        _check(0.5 <= self.power_t <= 1, "power_t must lie in [0.5, 1]")
 
     @property
     def slots(self):

@@ -1,5 +1,6 @@
 /* The update rules. See model.h for what they mean; sources:
- *   adagrad, its proximal step   Duchi, Hazan, Singer 2011, section 5
+ *   adagrad, its proximal step   Duchi, Hazan, Singer 2011, section 5; with power_t = 1
+ *                                Mukkamala, Hein 2017, algorithm 2 (SC-Adagrad)
  *   ftrl                         McMahan et al. 2013, algorithm 1 (departure below)
  *   adam                         Kingma, Ba 2015, algorithm 1
  *   nesterov                     Sutskever et al. 2013, in the form g + beta v
@@ -76,7 +77,8 @@ cirrus_status cirrus_check_spec(const cirrus_spec *s) {
     if (s->rows == 0 || s->rows >= MARK || s->width == 0 || s->width > CIRRUS_MAX_WIDTH ||
         s->optimizer >= CIRRUS_OPTIMIZERS || s->penalized > s->rows || s->scaled > 1 ||
         !not_negative(s->l1) || !not_negative(s->l2) || !not_negative(s->eps) ||
-        !unit_interval(s->beta1) || !unit_interval(s->beta2))
+        !unit_interval(s->beta1) || !unit_interval(s->beta2) ||
+        !(s->power_t >= 0.5f && s->power_t <= 1.0f))
         return CIRRUS_BAD_SPEC;
     return CIRRUS_OK;
 }
@@ -215,6 +217,8 @@ static inline coordinate coordinate_of(const cirrus_model *m, const float *row, 
         const float scale = row[m->stride - 1], inverse = 1.0f / scale;
         c.eps *= scale;
         c.rate *= optimizer <= CIRRUS_NESTEROV ? inverse * inverse : inverse;
+        if (optimizer == CIRRUS_ADAGRAD && m->spec.power_t != 0.5f)
+            c.rate *= powf(scale, 2.0f * m->spec.power_t - 1.0f);
     }
     if (optimizer == CIRRUS_MOMENTUM || optimizer == CIRRUS_NESTEROV) {
         /* A velocity passes a gradient on 1 / (1 - beta) times; so must the penalty count. */
@@ -222,6 +226,16 @@ static inline coordinate coordinate_of(const cirrus_model *m, const float *row, 
         c.l2 /= 1.0f - m->spec.beta1;
     }
     return c;
+}
+
+/* Adagrad's rate where the squares of the gradients add up to `squares`. */
+static inline float adagrad_rate(const cirrus_model *m, coordinate c, float squares) {
+    const float root = sqrtf(squares) + c.eps, power_t = m->spec.power_t;
+    if (power_t == 0.5f)
+        return c.rate / root;
+    if (power_t == 0.75f) /* of two square roots: a tenth of the time of powf */
+        return c.rate / (root * sqrtf(root));
+    return c.rate / (power_t == 1.0f ? root * root : powf(root, 2.0f * power_t));
 }
 
 /* ---- Sleeping through k steps ---------------------------------------------- */
@@ -243,7 +257,7 @@ static inline void sleep_through(const cirrus_model *m, uint32_t optimizer, coor
         break;
     case CIRRUS_ADAGRAD:
         if (s[0] > 0.0f) { /* never touched: no rate yet, a loaded weight stays */
-            rate = c.rate / (sqrtf(s[0]) + eps);
+            rate = adagrad_rate(m, c, s[0]);
             *w = shrink(*w, rate * c.l1, rate * c.l2, k);
         }
         break;
@@ -396,7 +410,7 @@ static inline void update(const cirrus_model *m, uint32_t optimizer, coordinate 
     case CIRRUS_ADAGRAD:
         s[0] += g * g;
         if (s[0] > 0.0f) {
-            rate = c.rate / (sqrtf(s[0]) + eps);
+            rate = adagrad_rate(m, c, s[0]);
             *w = shrink(*w - rate * g, rate * c.l1, rate * c.l2, 1);
         }
         break;

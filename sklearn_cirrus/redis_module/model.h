@@ -61,6 +61,7 @@ typedef struct {
     float beta1;        /* momentum, nesterov, adam */
     float beta2;        /* adam */
     float eps;          /* adagrad, adam, ftrl: added to the root (times the row's scale) */
+    float power_t;      /* adagrad divides by (root + eps)^(2 power_t); in 0.5 .. 1 */
 } cirrus_spec;
 
 /* Live state. Only model.c writes it, and module.c when it loads a dump. */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ENCODING_VERSION 0 /* of the RDB record; raise it when save_rdb changes */
+#define ENCODING_VERSION 1 /* of the RDB record; raise it when save_rdb changes */
 #define CHUNK_BYTES ((size_t)1 << 20) /* of table, per string of a dump */
 
 /* ---- Memory ---------------------------------------------------------------------- */
@@ -131,10 +131,10 @@ static void save_rdb(RedisModuleIO *rdb, void *value) {
     const cirrus_spec *s = &m->spec;
     const uint64_t counts[] = {s->rows, s->width, s->optimizer, s->penalized,
                                s->scaled, m->base, m->step, served->workers};
-    const float numbers[] = {s->l1, s->l2, s->beta1, s->beta2, s->eps, m->rate};
+    const float numbers[] = {s->l1, s->l2, s->beta1, s->beta2, s->eps, s->power_t, m->rate};
     for (size_t i = 0; i < 8; i++)
         RedisModule_SaveUnsigned(rdb, counts[i]);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         RedisModule_SaveFloat(rdb, numbers[i]);
     for (uint32_t i = 0; i < served->workers; i++) {
         RedisModule_SaveUnsigned(rdb, served->tags[i].seen);
@@ -184,12 +184,12 @@ static uint32_t load_rows(RedisModuleIO *rdb, cirrus_model *m, uint32_t first) {
 /* Trusts nothing: RESTORE brings any bytes here. */
 static void *load_rdb(RedisModuleIO *rdb, int encver) {
     uint64_t counts[8];
-    float numbers[6];
+    float numbers[7];
     if (encver != ENCODING_VERSION)
         return refuse(rdb, NULL, "written by another version");
     for (size_t i = 0; i < 8; i++)
         counts[i] = RedisModule_LoadUnsigned(rdb);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         numbers[i] = RedisModule_LoadFloat(rdb);
     if (RedisModule_IsIOError(rdb))
         return refuse(rdb, NULL, "it is cut short");
@@ -197,19 +197,19 @@ static void *load_rdb(RedisModuleIO *rdb, int encver) {
         if (counts[i] > UINT32_MAX)
             return refuse(rdb, NULL, "its specification is out of range");
     if (counts[6] > CIRRUS_MAX_STEP || counts[5] > CIRRUS_MAX_COUNT - counts[6] ||
-        counts[7] > CIRRUS_MAX_WORKER + 1 || !(numbers[5] >= 0.0f && numbers[5] <= FLT_MAX))
+        counts[7] > CIRRUS_MAX_WORKER + 1 || !(numbers[6] >= 0.0f && numbers[6] <= FLT_MAX))
         return refuse(rdb, NULL, "its clock is out of range");
     const cirrus_spec spec = {(uint32_t)counts[0], (uint32_t)counts[1], (uint32_t)counts[2],
                               (uint32_t)counts[3], (uint32_t)counts[4], numbers[0],
                               numbers[1],          numbers[2],          numbers[3],
-                              numbers[4]};
+                              numbers[4],          numbers[5]};
     cirrus_status status;
     served_model *served = cirrus_serve(cirrus_create(&spec, &status));
     if (!served)
         return refuse(rdb, NULL, cirrus_status_text(status));
     served->model->base = counts[5];
     served->model->step = (uint32_t)counts[6];
-    served->model->rate = numbers[5];
+    served->model->rate = numbers[6];
     if (!load_tags(rdb, served, (uint32_t)counts[7]))
         return refuse(rdb, served, "its tags are damaged");
     for (uint32_t first = 0, count; first < spec.rows; first += count)
@@ -228,14 +228,14 @@ static void rewrite_aof(RedisModuleIO *aof, RedisModuleString *key, void *value)
     const served_model *served = value;
     const cirrus_model *m = served->model;
     const cirrus_spec *s = &m->spec;
-    char l1[32], l2[32], beta1[32], beta2[32], eps[32], rate[32];
+    char l1[32], l2[32], beta1[32], beta2[32], eps[32], power_t[32], rate[32];
     RedisModule_EmitAOF( /* the last letter of the format is for SCALED */
-        aof, "CIRRUS.CREATE", s->scaled ? "sclclccclccccccccccclcclc" : "sclclccclccccccccccclccl",
+        aof, "CIRRUS.CREATE", s->scaled ? "sclclccclccccccccccccclcclc" : "sclclccclccccccccccccclccl",
         key, "ROWS", (long long)s->rows, "WIDTH", (long long)s->width, "OPTIMIZER",
         cirrus_optimizer_name(s->optimizer), "PENALIZED", (long long)s->penalized, "L1",
         cirrus_decimal(l1, s->l1), "L2", cirrus_decimal(l2, s->l2), "BETA1",
         cirrus_decimal(beta1, s->beta1), "BETA2", cirrus_decimal(beta2, s->beta2), "EPS",
-        cirrus_decimal(eps, s->eps), "CLOCK", (long long)cirrus_steps(m),
+        cirrus_decimal(eps, s->eps), "POWER_T", cirrus_decimal(power_t, s->power_t), "CLOCK", (long long)cirrus_steps(m),
         cirrus_decimal(rate, m->rate), "FOLDED", (long long)m->base, "SCALED");
     for (uint32_t first = 0, count; first < s->rows; first += count) {
         count = chunk_at(m, first);

@@ -107,15 +107,18 @@ static uint8_t *reply_buffer(RedisModuleCtx *ctx, size_t count, size_t size) {
 /* ---- CREATE ------------------------------------------------------------------- */
 
 /* ROWS, WIDTH and OPTIMIZER are required. */
-enum { ROWS, WIDTH, OPTIMIZER, PENALIZED, L1, L2, BETA1, BETA2, EPS, SCALED, CLOCK, FOLDED };
-#define OPTIONS 12
+enum {
+    ROWS, WIDTH, OPTIMIZER, PENALIZED, L1, L2, BETA1, BETA2, EPS, POWER_T, SCALED, CLOCK, FOLDED,
+    OPTIONS
+};
 
 static const struct {
     const char *name;
     int values;
 } options[OPTIONS] = {{"ROWS", 1},  {"WIDTH", 1}, {"OPTIMIZER", 1}, {"PENALIZED", 1},
                       {"L1", 1},    {"L2", 1},    {"BETA1", 1},     {"BETA2", 1},
-                      {"EPS", 1},   {"SCALED", 0}, {"CLOCK", 2},    {"FOLDED", 1}};
+                      {"EPS", 1},   {"POWER_T", 1}, {"SCALED", 0},  {"CLOCK", 2},
+                      {"FOLDED", 1}};
 
 typedef struct {
     cirrus_spec spec;
@@ -161,6 +164,10 @@ static const char *parse_option(creation *c, int option, RedisModuleString **val
     case BETA2:
         return get_number(values[0], &s->beta2) && s->beta2 < 1.0f ? NULL
                                                                    : "BETA2 must lie in [0, 1)";
+    case POWER_T:
+        return get_number(values[0], &s->power_t) && s->power_t >= 0.5f && s->power_t <= 1.0f
+                   ? NULL
+                   : "POWER_T must lie in [0.5, 1]";
     case SCALED: s->scaled = 1; return NULL;
     case CLOCK:
         return get_count(values[0], CIRRUS_MAX_COUNT, &c->steps) && get_number(values[1], &c->rate)
@@ -180,6 +187,7 @@ static int parse_creation(RedisModuleCtx *ctx, RedisModuleString **argv, int arg
     c->spec.beta1 = 0.9f;
     c->spec.beta2 = 0.999f;
     c->spec.eps = 1e-8f;
+    c->spec.power_t = 0.5f;
     for (int at = 2; at < argc;) {
         int option = 0;
         while (option < OPTIONS && !is_word(argv[at], options[option].name))
@@ -211,7 +219,7 @@ static int parse_creation(RedisModuleCtx *ctx, RedisModuleString **argv, int arg
 }
 
 /* CIRRUS.CREATE key ROWS r WIDTH w OPTIMIZER name [PENALIZED n] [L1 x] [L2 x] [BETA1 x]
- *               [BETA2 x] [EPS x] [SCALED] [CLOCK steps rate [FOLDED steps]] -> OK */
+ *               [BETA2 x] [EPS x] [POWER_T x] [SCALED] [CLOCK steps rate [FOLDED steps]] -> OK */
 static int create_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     creation c;
     if (argc < 2)
@@ -520,7 +528,7 @@ static int info_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
     served_model *served = open_model(ctx, argv[1], REDISMODULE_READ, &key);
     if (served) {
         const cirrus_model *m = served->model;
-        RedisModule_ReplyWithArray(ctx, 28);
+        RedisModule_ReplyWithArray(ctx, 30);
         reply_count(ctx, "rows", m->spec.rows);
         reply_count(ctx, "width", m->spec.width);
         reply_text(ctx, "optimizer");
@@ -531,6 +539,7 @@ static int info_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
         reply_number(ctx, "beta1", m->spec.beta1);
         reply_number(ctx, "beta2", m->spec.beta2);
         reply_number(ctx, "eps", m->spec.eps);
+        reply_number(ctx, "power_t", m->spec.power_t);
         reply_count(ctx, "scaled", m->spec.scaled);
         reply_count(ctx, "steps", cirrus_steps(m));
         reply_number(ctx, "rate", m->rate);

@@ -113,6 +113,7 @@ class Commands:
             b"BETA1": lambda: self.pick((0.0, 0.5, 0.9, 0.999)),
             b"BETA2": lambda: self.pick((0.0, 0.9, 0.999, 0.9999999)),
             b"EPS": lambda: self.pick((0.0, 1e-8, 1.0)),
+            b"POWER_T": lambda: self.pick((0.5, 0.75, 0.8, 1.0)),
         }
         for name, value in extra.items():
             if self.random.random() < 0.5:

@@ -19,7 +19,9 @@ MAX_STEP, MAX_COUNT = 0x7FFFFFF0, 2**53
 _MAX_REPLY = 512 << 20
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _DECIMAL = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
-_OPTIONS = dict(ROWS=1, WIDTH=1, OPTIMIZER=1, PENALIZED=1, L1=1, L2=1, BETA1=1, BETA2=1, EPS=1)
+_OPTIONS = dict(
+    ROWS=1, WIDTH=1, OPTIMIZER=1, PENALIZED=1, L1=1, L2=1, BETA1=1, BETA2=1, EPS=1, POWER_T=1
+)
 _OPTIONS |= dict(SCALED=0, CLOCK=2, FOLDED=1)
 _strtod = ctypes.CDLL(None).strtod
 _strtod.restype, _strtod.argtypes = ctypes.c_double, (ctypes.c_char_p, ctypes.c_void_p)
@@ -82,7 +84,7 @@ class Shadow:
     def _creation(self, argv):
         """Return the specification that the options describe, and the clock."""
         given = {}
-        fields = dict(l1=0.0, l2=0.0, beta1=0.9, beta2=0.999, eps=1e-8, scaled=0)
+        fields = dict(l1=0.0, l2=0.0, beta1=0.9, beta2=0.999, eps=1e-8, power_t=0.5, scaled=0)
         at = 2
         while at < len(argv):
             name = argv[at].upper().decode("latin-1")
@@ -121,6 +123,7 @@ class Shadow:
             return _count(values[0], MAX_STEP if name == "PENALIZED" else MAX_COUNT)
         value = self._number(values[0])
         demand(not name.startswith("BETA") or value < 1, "BADVALUE")
+        demand(name != "POWER_T" or 0.5 <= value <= 1, "BADVALUE")
         return float(value)
 
     def _pull(self, argv):
@@ -193,7 +196,7 @@ class Shadow:
         spec, struct = served.model.spec, served.struct.spec
         values = {"rows": spec.rows, "width": spec.width, "optimizer": spec.optimizer.encode()}
         values["penalized"] = spec.penalized
-        for name in ("l1", "l2", "beta1", "beta2", "eps"):
+        for name in ("l1", "l2", "beta1", "beta2", "eps", "power_t"):
             values[name] = b"%.9g" % getattr(struct, name)
         values |= {"scaled": spec.scaled, "steps": served.model.steps}
         values |= {"rate": b"%.9g" % served.model.rate, "state_slots": served.struct.slots}

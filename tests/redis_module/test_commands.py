@@ -50,6 +50,7 @@ BAD = [
         "L2": (-0.1, "nan", "inf", HUGE, "x"),
         "BETA1": (-0.1, 1, "0.99999999999", "nan"),
         "BETA2": (-0.1, 1, "nan"),
+        "POWER_T": (0.4, 1.1, "nan"),
         "EPS": (-1e-9, "inf", "nan"),
     }.items() for value in values),
     ("BADVALUE PENALIZED must", *CREATE, "PENALIZED", 5),

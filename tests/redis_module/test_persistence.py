@@ -12,6 +12,7 @@ from .conftest import floats_of, ids_of
 SPECS = {
     "adam": "ROWS 40000 WIDTH 3 OPTIMIZER adam PENALIZED 39999 L1 0.01 L2 0.1 SCALED CLOCK 7 0.1",
     "ftrl": "ROWS 5 WIDTH 1 OPTIMIZER ftrl L1 0.001 BETA1 0.5 BETA2 0.25 EPS 0.125",
+    "adagrad": "ROWS 9 WIDTH 1 OPTIMIZER adagrad L2 0.5 EPS 0.01 POWER_T 0.75",
     "sgd": "ROWS 300 WIDTH 2 OPTIMIZER sgd",
     "momentum": "ROWS 1 WIDTH 65536 OPTIMIZER momentum L2 3e-7",
 }

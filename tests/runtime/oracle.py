@@ -23,7 +23,8 @@ class DenseModel:
         scale = np.ones(spec.rows) if scale is None else np.asarray(scale, np.float64)
         velocity = spec.optimizer in ("momentum", "nesterov")
         direct = velocity or spec.optimizer == "sgd"
-        self.per_rate = (1 / scale**2 if direct else 1 / scale)[:, None]
+        self.power = 2 * f32["power_t"] if spec.optimizer == "adagrad" else 1.0
+        self.per_rate = (1 / scale ** (2 if direct else 2 - self.power))[:, None]
         self.eps = f32["eps"] * scale[:, None]
         penalized = (np.arange(spec.rows) < spec.penalized)[:, None]
         passed_on = 1 / (1 - self.beta1) if velocity else 1
@@ -61,7 +62,7 @@ class DenseModel:
 
     def _adagrad(self, g, named, rate):
         self.first = self.first + g * g
-        rate = rate / (np.sqrt(self.first) + self.eps)
+        rate = rate / (np.sqrt(self.first) + self.eps) ** self.power
         self.w = np.where(self.first > 0, self._proximal(self.w - rate * g, rate), self.w)
 
     def _adam(self, g, named, rate):
@@ -102,4 +103,4 @@ class DenseModel:
         return -np.sign(self.w) * (self.steps - 1 + np.minimum(part, 1)) * self.l1
 
 
-_NUMBERS = ("l1", "l2", "beta1", "beta2", "eps")
+_NUMBERS = ("l1", "l2", "beta1", "beta2", "eps", "power_t")

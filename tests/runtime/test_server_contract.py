@@ -37,6 +37,20 @@ def make_scale(spec):
     return np.exp(0.4 * np.random.default_rng(7).standard_normal(spec.rows)).astype(np.float32)
 
 
+def check_steps(server, oracle, lr):
+    """Take 60 sparse steps on both, and return the oracle."""
+    for number, (ids, grads, next_ids) in enumerate(minibatches(server.spec.width, 60)):
+        oracle.push(ids, grads, lr)
+        if number % 3:
+            close(server.step(ids, grads, lr, next_ids), oracle.w[next_ids])
+        else:
+            assert server.push(ids, grads, lr)
+            close(server.pull(next_ids), oracle.w[next_ids])
+    close(server.dump(), oracle.w)
+    assert server.info()["steps"] == 60
+    return oracle
+
+
 @pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
 @pytest.mark.parametrize("width", [1, 3])
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -48,19 +62,23 @@ def test_sparse_steps_are_dense_steps(make_server, optimizer, penalty, width, sc
     if scaled:
         scale = make_scale(spec)
         server.load("scale", scale)
-    oracle, lr = DenseModel(spec, scale), OPTIMIZERS[optimizer]
-    for number, (ids, grads, next_ids) in enumerate(minibatches(width, 60)):
-        oracle.push(ids, grads, lr)
-        if number % 3:
-            close(server.step(ids, grads, lr, next_ids), oracle.w[next_ids])
-        else:
-            assert server.push(ids, grads, lr)
-            close(server.pull(next_ids), oracle.w[next_ids])
-    close(server.dump(), oracle.w)
-    assert server.info()["steps"] == 60
+    oracle = check_steps(server, DenseModel(spec, scale), OPTIMIZERS[optimizer])
     if penalty == "l1" and not scaled:
         assert (oracle.w[: ROWS - 1] == 0).any()
         np.testing.assert_array_equal(server.dump() == 0, oracle.w == 0)
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+@pytest.mark.parametrize("power_t", [0.75, 0.8, 1.0])
+def test_adagrad_divides_by_a_power_of_the_squares(make_server, power_t, scaled):
+    penalty = {"penalized": ROWS - 1, "l1": 0.01, "l2": 0.05}
+    spec = ModelSpec(ROWS, 2, "adagrad", **penalty, eps=0.1, power_t=power_t, scaled=scaled)
+    server, scale = make_server(spec), None
+    if scaled:
+        scale = make_scale(spec)
+        server.load("scale", scale)
+    check_steps(server, DenseModel(spec, scale), 0.03)
+    assert server.info()["power_t"] == pytest.approx(power_t)
 
 
 def test_rows_of_hundreds_of_weights(make_server):
@@ -105,7 +123,7 @@ def test_a_checkpoint_continues(make_server, optimizer):
 
 
 def test_a_new_model(make_server):
-    spec = ModelSpec(5, 3, "adam", 4, 0.25, 0.5, 0.75, 0.875, 0.125, True)
+    spec = ModelSpec(5, 3, "adam", 4, 0.25, 0.5, 0.75, 0.875, 0.125, 0.625, True)
     server = make_server(spec)
     for slot in spec.slots:
         shape, value = ((5,), 1) if slot == "scale" else ((5, 3), 0)

@@ -246,7 +246,8 @@ function operations.info()
     local m, wrong = open_model()
     if not m then return wrong end
     local fields = redis.call("HMGET", HASH, "rows", "width", "optimizer", "penalized", "scaled",
-                              "l1", "l2", "beta1", "beta2", "eps", "rate")
+                              "l1", "l2", "beta1", "beta2", "eps", "power_t",
+                              "rate")
     fields[#fields + 1] = string.format("%.0f", m.base + m.step)
     fields[#fields + 1] = string.format("%.0f", redis.call("STRLEN", TABLE))
     return fields

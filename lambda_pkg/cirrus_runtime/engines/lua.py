@@ -16,7 +16,7 @@ _SCRIPT = b"\n".join(
 )
 _DIGEST = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest().encode()
 _COUNTS = ("rows", "width", "penalized")
-_NUMBERS = ("l1", "l2", "beta1", "beta2", "eps")
+_NUMBERS = ("l1", "l2", "beta1", "beta2", "eps", "power_t")
 _FIELDS = ("rows", "width", "optimizer", "penalized", "scaled", *_NUMBERS, "rate")
 _CHUNK_VALUES = 65536  # of a dump or load: the server does nothing else while a script runs
 

@@ -67,14 +67,14 @@ end
 -- The model, or nil and an error.
 local function open_model()
     local f = redis.pcall("HMGET", HASH, "rows", "width", "optimizer", "penalized", "scaled", "l1",
-                          "l2", "beta1", "beta2", "eps", "base", "step", "rate")
+                          "l2", "beta1", "beta2", "eps", "power_t", "base", "step", "rate")
     if f.err then return nil, fail("WRONGTYPE the key does not hold a model") end
     if not f[1] then return nil, fail("NOMODEL there is no model at this key") end
     local m = {rows = tonumber(f[1]), width = tonumber(f[2]), optimizer = f[3],
                penalized = tonumber(f[4]), scaled = f[5] == "1", l1 = tonumber(f[6]),
                l2 = tonumber(f[7]), beta1 = tonumber(f[8]), beta2 = tonumber(f[9]),
-               eps = tonumber(f[10]), base = tonumber(f[11]), step = tonumber(f[12]),
-               rate = tonumber(f[13])}
+               eps = tonumber(f[10]), power_t = tonumber(f[11]), base = tonumber(f[12]),
+               step = tonumber(f[13]), rate = tonumber(f[14])}
     m.floats = m.width * (1 + STATES[m.optimizer])
     m.bytes = 4 * (m.floats + 1 + (m.scaled and 1 or 0))
     m.coasts = m.optimizer == "momentum" or m.optimizer == "nesterov"
@@ -114,13 +114,17 @@ end
 -- Rate, penalties and eps of a row's coordinates.
 local function coordinate(m, row, id, rate)
     local squared = m.optimizer == "sgd" or m.coasts
-    local c = {rate = rate / (squared and row.scale * row.scale or row.scale), l1 = 0, l2 = 0,
-               eps = m.eps * row.scale}
+    local power = squared and 2 or m.optimizer == "adagrad" and 2 - 2 * m.power_t or 1
+    local c = {rate = rate / row.scale ^ power, l1 = 0, l2 = 0, eps = m.eps * row.scale}
     if id < m.penalized then
         local passed_on = m.coasts and 1 / (1 - m.beta1) or 1
         c.l1, c.l2 = m.l1 * passed_on, m.l2 * passed_on
     end
     return c
+end
+
+local function adagrad_rate(m, c, squares)
+    return c.rate / (math.sqrt(squares) + c.eps) ^ (2 * m.power_t)
 end
 
 ---- Penalties and sleep (see the functions of the same names in model.c) ------------------------
@@ -183,7 +187,7 @@ local function wake(m, row, id)
             row[j], row[j + width] = coast(w, s, c.rate, c.rate * c.l1, c.rate * c.l2, m.beta1,
                                            look_ahead, k)
         elseif m.optimizer == "adagrad" and s > 0 then
-            local rate = c.rate / (math.sqrt(s) + c.eps)
+            local rate = adagrad_rate(m, c, s)
             row[j] = shrink(w, rate * c.l1, rate * c.l2, k)
         elseif m.optimizer == "adam" and row[j + 3 * width] > 0 then
             local corrected = row[j + 2 * width] / (1 - m.beta2 ^ row[j + 3 * width])
@@ -230,7 +234,7 @@ function update.adagrad(m, c, row, j, g)
     local squares = row[j + m.width] + g * g
     row[j + m.width] = squares
     if squares > 0 then
-        gradient_step(m, c, row, j, c.rate / (math.sqrt(squares) + c.eps), g)
+        gradient_step(m, c, row, j, adagrad_rate(m, c, squares), g)
     end
 end
 

@@ -9,7 +9,7 @@ _ARGUMENT = b"$%d\r\n%b\r\n"
 _PUSH = b"*%d\r\n$11\r\nCIRRUS.PUSH\r\n" + 4 * _ARGUMENT + b"%b"
 _STEP = b"*%d\r\n$11\r\nCIRRUS.STEP\r\n" + 5 * _ARGUMENT + b"%b"
 _TAG = b"$3\r\nTAG\r\n" + 3 * _ARGUMENT
-_FLOATS = ("l1", "l2", "beta1", "beta2", "eps", "rate")
+_SETTINGS = ("l1", "l2", "beta1", "beta2", "eps", "power_t")
 
 
 class ModuleEngine(Engine):
@@ -27,7 +27,7 @@ class ModuleEngine(Engine):
 
     def create(self, key, spec, steps, rate):
         command = [b"CIRRUS.CREATE", key.encode()]
-        for name in ("rows", "width", "penalized", "l1", "l2", "beta1", "beta2", "eps"):
+        for name in ("rows", "width", "penalized", *_SETTINGS):
             command += (name.encode(), _number(getattr(spec, name)))
         command += (b"OPTIMIZER", spec.optimizer.encode(), b"CLOCK", _number(steps), _number(rate))
         if spec.scaled:
@@ -62,7 +62,7 @@ class ModuleEngine(Engine):
     def info(self, key):
         reply = self._held.call(pack(b"CIRRUS.INFO", key.encode()))
         info = {name.decode(): value for name, value in zip(reply[::2], reply[1::2], strict=True)}
-        info |= {name: float(info[name]) for name in _FLOATS}
+        info |= {name: float(info[name]) for name in (*_SETTINGS, "rate")}
         info |= {"optimizer": info["optimizer"].decode(), "scaled": bool(info["scaled"])}
         return info
 
