@@ -7,18 +7,18 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from cirrus_runtime.protocol import TrainJob
+from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
 from ._checkpoint import Checkpoints
 from ._columns import Columns
-from ._ingest import count_blocks, make_blocks
+from ._ingest import Part, count_blocks, make_blocks
 from ._logistic_state import LogisticState
 from ._place import open_place
 from ._progress import Progress
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
-from ._schedule import Schedule
-from ._trainer import Part, Run, new_run_id
+from ._trainer import Run, new_run_id
 
 
 @dataclass(frozen=True)
@@ -193,12 +193,12 @@ class LogisticFit:
         if self.one_pass and params.learning_rate == "auto":
             rate = streaming_rate(params.solver, rate, steps)
         return Schedule(
-            rate=rate,
+            rate=float(rate),
             adaptive=params.learning_rate == "auto",
             max_iter=1 if self.one_pass else int(params.max_iter),
-            tol=params.tol,
+            tol=None if params.tol is None else float(params.tol),
             patience=int(params.n_iter_no_change),
-            falling=rates.power_t > 0.5,
+            falling=bool(rates.power_t > 0.5),
             constant=self.one_pass,
         )
 
@@ -236,6 +236,8 @@ class LogisticFit:
         if rates.squares:
             shape = self.X.shape[1] + bool(self.params.fit_intercept), self.width
             slots["squares"] = np.full(shape, rates.squares, np.float32)
+            if columns.scale is not None:  # gradients are as large as their columns
+                slots["squares"] *= slots["scale"][:, None] ** 2
         if start is None:
             return slots
         weights = start.slots["weights"].astype(np.float64)

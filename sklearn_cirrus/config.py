@@ -24,7 +24,7 @@ _MOST_SERVERS = 64
 class Config:
     """Settings of the fits of this process.
 
-    Attributes
+    Parameters
     ----------
     backend : {"local", "inline"}, default="local"
         ``"local"``: worker processes of this machine and a parameter server. ``"inline"``: one
@@ -197,7 +197,7 @@ def set_config(**settings):
     Parameters
     ----------
     **settings
-        Fields of :class:`Config`.
+        Fields of :class:`~sklearn_cirrus.config.Config`.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def config_context(**settings):
     Parameters
     ----------
     **settings
-        Fields of :class:`Config`.
+        Fields of :class:`~sklearn_cirrus.config.Config`.
 
     Raises
     ------

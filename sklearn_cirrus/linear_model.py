@@ -103,7 +103,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     intercept_ : ndarray of shape (1,) or (n_classes,), float64
     classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only if X has string column names.
     n_iter_ : int
         Epochs run; iterations of lbfgs.
@@ -183,7 +183,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            float32 or float64; computed with in float32, by lbfgs in float64. A CSR matrix is
+            Of float32 or float64; computed with in float32, by lbfgs in float64. A CSR matrix is
             read as it is, other sparse formats are converted.
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), optional

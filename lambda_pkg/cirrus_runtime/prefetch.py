@@ -9,6 +9,7 @@ as they fit into ``buffer_bytes`` together.
 import queue
 import threading
 from collections import OrderedDict
+from functools import partial
 
 from .blocks import decode_block
 from .errors import RunEnded, ServerUnavailable, StoreError
@@ -104,9 +105,9 @@ class LeaseSource:
         if held:
             self._retry(self._board.renew, held)
 
-    def finish(self, token, report):
-        """Post the report of a lease."""
-        self._retry(self._board.finish, token, report)
+    def finish(self, token, *reports, then=None):
+        """Post the reports of a lease, and the lease that is to follow."""
+        self._retry(partial(self._board.finish, token, *reports, then=then))
         self._held.pop(token, None)
 
     def close(self):

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from sklearn_cirrus import CirrusLogisticRegression, config_context
+from sklearn_cirrus import CirrusLogisticRegression, _trainer, config_context
 from sklearn_cirrus.exceptions import ServerError, StoreError
 from sklearn_cirrus.linear_model import SOLVERS
 
@@ -45,6 +45,32 @@ def test_local_and_inline_give_exactly_the_same(data, solver, request):
     assert np.array_equal(inline.coef_, local.coef_)
     assert np.array_equal(inline.intercept_, local.intercept_)
     assert [e["objective"] for e in inline.history_] == [e["objective"] for e in local.history_]
+
+
+@pytest.mark.parametrize("backend", ["inline", "local"])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"l1_ratio": 0.4, "tol": 0.01, "class_weight": "balanced"}, {"C": np.inf}],
+    ids=["all epochs", "it levels off", "no penalty"],
+)
+def test_a_worker_that_goes_on_by_itself_finds_exactly_the_same(
+    cancer, backend, parameters, monkeypatch
+):
+    """The oracle is the trainer, which posts every epoch where the model is large."""
+    parameters = {"backend": backend, "max_iter": 40} | parameters
+    offers, offer = [], _trainer.Run._offer
+    monkeypatch.setattr(_trainer.Run, "_offer", lambda *args: (offers.append(1), offer(*args)))
+    own = fit(*cancer, **parameters)
+    assert len(offers) == 1
+    monkeypatch.setattr(_trainer, "MOST_WEIGHTS", 0)
+    posted = fit(*cancer, **parameters)
+    assert len(offers) == 1 + posted.n_iter_
+    assert np.array_equal(own.coef_, posted.coef_)
+    assert np.array_equal(own.intercept_, posted.intercept_)
+    assert own.n_iter_ == posted.n_iter_ > (20 if "tol" in parameters else 39)
+    for mine, theirs in zip(own.history_, posted.history_, strict=True):
+        known = {name for name in mine if not name.endswith("seconds")}
+        assert {name: mine[name] for name in known} == {name: theirs[name] for name in known}
 
 
 @pytest.mark.parametrize("backend", ["inline", "local"])
