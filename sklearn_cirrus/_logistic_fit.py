@@ -1,6 +1,6 @@
 """From an estimator's parameters and validated data to a run, and from its outcome to weights."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -12,25 +12,14 @@ from cirrus_runtime.server import ModelSpec
 
 from ._checkpoint import Checkpoints
 from ._columns import Columns
+from ._convergence import look_for_better
 from ._ingest import Part, count_blocks, make_blocks
-from ._logistic_state import LogisticState
+from ._logistic_state import LogisticOutcome, LogisticState
 from ._place import open_place
 from ._progress import Progress
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
 from ._trainer import Run, new_run_id
-
-
-@dataclass(frozen=True)
-class LogisticOutcome:
-    """The result of a fit: fitted attributes, and the state to go on from."""
-
-    coef: np.ndarray
-    intercept: np.ndarray
-    history: list
-    converged: bool
-    state: LogisticState
-    n_iter: int
 
 
 class LogisticFit:
@@ -128,9 +117,9 @@ class LogisticFit:
             *(outcome.slots, params.solver, params.fit_intercept),
             *(columns, rates, outcome.clock, seen),
         )
+        converged, gain = look_for_better(self, schedule, spec, columns, outcome)
         return LogisticOutcome(
-            *(coef, intercept, outcome.history, schedule.converged),
-            *(state, len(outcome.history)),
+            *(coef, intercept, outcome.history, converged, state, len(outcome.history), gain)
         )
 
     def _split(self):
@@ -236,8 +225,6 @@ class LogisticFit:
         if rates.squares:
             shape = self.X.shape[1] + bool(self.params.fit_intercept), self.width
             slots["squares"] = np.full(shape, rates.squares, np.float32)
-            if columns.scale is not None:  # gradients are as large as their columns
-                slots["squares"] *= slots["scale"][:, None] ** 2
         if start is None:
             return slots
         weights = start.slots["weights"].astype(np.float64)

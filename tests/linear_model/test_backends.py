@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sklearn_cirrus import CirrusLogisticRegression, _trainer, config_context
+from sklearn_cirrus._logistic_parameters import SOLVERS
 from sklearn_cirrus.exceptions import ServerError, StoreError
-from sklearn_cirrus.linear_model import SOLVERS
 
 from ..redis_servers import SERVERS, find_server, running_server
 from .oracle import objective, optimum

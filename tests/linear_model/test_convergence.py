@@ -1,20 +1,21 @@
 """history_, and whether a fit says that it has not come to the end."""
 
+import re
 import time
 import warnings
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_blobs
+from sklearn.datasets import make_blobs, make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
 from sklearn_cirrus import CirrusLogisticRegression
+from sklearn_cirrus._logistic_parameters import SOLVERS
 from sklearn_cirrus.exceptions import DivergenceError
-from sklearn_cirrus.linear_model import SOLVERS
 
-from .oracle import log_losses, objective
+from .oracle import log_losses, objective, optimum
 
 FIELDS = {
     *("epoch", "train_loss", "objective", "learning_rate", "rows", "updates", "workers"),
@@ -61,6 +62,27 @@ def test_an_easy_set_brings_no_warning(solver):
     model = CirrusLogisticRegression(solver=solver, backend="inline", random_state=0).fit(X, y)
     assert model.score(X, y) == 1.0
     assert model.n_iter_ < model.max_iter
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_end_before_the_optimum_is_told(solver):
+    """Noise of the minibatches hides that there is more to gain, and then the rate is zero."""
+    X, y = make_classification(800, 200, n_informative=5, random_state=15)
+    model = CirrusLogisticRegression(solver=solver, backend="inline", random_state=0)
+    with pytest.warns(ConvergenceWarning, match="levelled off before the optimum") as caught:
+        model.fit(X, y)
+    assert model.n_iter_ < model.max_iter
+    reached, lowest = (objective(m, X, y) for m in (model, optimum(X, y)))
+    told = float(re.search(r"another (\d\.\d)% at least", str(caught[0].message))[1]) / 100
+    assert 0.01 < told < (reached - lowest) / reached + 0.0005
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("data", ["cancer", "iris", "digits"])
+def test_an_end_near_the_optimum_brings_no_warning(data, solver, request):
+    X, y = request.getfixturevalue(data)
+    model = CirrusLogisticRegression(solver=solver, backend="inline", random_state=0).fit(X, y)
+    assert objective(model, X, y) < 1.01 * objective(optimum(X, y), X, y)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
