@@ -36,4 +36,4 @@ suppress_warnings = ["myst.domains"]  # sphinx-argparse has no part in links of 
 
 # scikit-learn's classes are named in docstrings; its inventory is not read, so that the build
 # needs no network.
-nitpick_ignore_regex = [("py:.*", r"sklearn\..*")]
+nitpick_ignore_regex = [("py:.*", r"(sklearn|pathlib|collections\.abc)\..*")]

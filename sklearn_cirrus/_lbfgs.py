@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
+from ._costs import SUMMED
+
 _LINE_SEARCH = 50  # evaluations of an iteration at most, as in scikit-learn
 _MEMORY, _LITTLE_MEMORY = 30, 10  # steps remembered, each twice as large as the model
 _SMALL = 1 << 18  # weights of a model for which memory is no matter
@@ -140,8 +142,7 @@ class Minimizer:
     def _record(self, point):
         """Add an entry to the history."""
         costs, self._fresh = self._fresh, []
-        summed = ("rows", "compute_seconds", "server_seconds", "wait_seconds", "server_bytes")
-        summed += ("workers_replaced", "server_restarts")
+        summed = (*SUMMED, "workers_replaced", "server_restarts")
         self._run.record(
             {
                 "epoch": self._n_iter,

@@ -10,8 +10,8 @@ from ._exact_blocks import count_exact_blocks, make_exact_blocks
 from ._full_batch import FullBatchRun
 from ._ingest import Part, row_bytes
 from ._lbfgs import Minimizer
-from ._logistic_fit import LogisticOutcome, open_run
-from ._logistic_state import LogisticState
+from ._logistic_fit import open_run
+from ._logistic_state import LogisticOutcome, LogisticState
 from ._moments import Moments
 from ._smallest import smallest
 from ._trainer import new_run_id

@@ -1,6 +1,6 @@
 """From an estimator's parameters and validated data to a run, and from its outcome to weights."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -12,25 +12,14 @@ from cirrus_runtime.server import ModelSpec
 
 from ._checkpoint import Checkpoints
 from ._columns import Columns
-from ._ingest import Part, count_blocks, make_blocks
-from ._logistic_state import LogisticState
+from ._convergence import look_for_better
+from ._ingest import Part, count_blocks, make_blocks, row_bytes
+from ._logistic_state import LogisticOutcome, LogisticState
 from ._place import open_place
 from ._progress import Progress
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
 from ._trainer import Run, new_run_id
-
-
-@dataclass(frozen=True)
-class LogisticOutcome:
-    """The result of a fit: fitted attributes, and the state to go on from."""
-
-    coef: np.ndarray
-    intercept: np.ndarray
-    history: list
-    converged: bool
-    state: LogisticState
-    n_iter: int
 
 
 class LogisticFit:
@@ -128,15 +117,15 @@ class LogisticFit:
             *(outcome.slots, params.solver, params.fit_intercept),
             *(columns, rates, outcome.clock, seen),
         )
+        converged, gain = look_for_better(self, schedule, spec, columns, outcome)
         return LogisticOutcome(
-            *(coef, intercept, outcome.history, schedule.converged),
-            *(state, len(outcome.history)),
+            *(coef, intercept, outcome.history, converged, state, len(outcome.history), gain)
         )
 
     def _split(self):
         """Return the rows to train on, in random order, and those held out."""
         n = self.X.shape[0]
-        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64)
+        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64, copy=False)
         if not self.params.early_stopping or self.one_pass:
             return rows, rows[:0]
         return train_test_split(
@@ -274,7 +263,7 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
                 f"backend 'inline' has one worker, not {config.n_workers}: "
                 "use backend='local' or n_workers=None"
             )
-        place = open_place(config, job.run_id)
+        place = open_place(config, job.run_id, row_bytes(fit.X) * fit.X.shape[0])
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)

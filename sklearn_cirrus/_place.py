@@ -130,13 +130,16 @@ class Place:
             self.store.close()
 
 
-def open_place(config, run_id):
+def open_place(config, run_id, nbytes):
     """Return the place for a run.
 
     Parameters
     ----------
     config : Config
     run_id : str
+    nbytes : float
+        About the size of all blocks together. Backend inline keeps them in memory, but in files
+        if they are more than a worker may keep: data need not fit into memory twice.
 
     Returns
     -------
@@ -148,7 +151,11 @@ def open_place(config, run_id):
         If server or store cannot be opened.
     """
     if config.backend == "inline":
-        board, engine, store = InlineBoard(), InlineEngine(), MemoryStore()
+        board, engine = InlineBoard(), InlineEngine()
+        if nbytes <= config.buffer_bytes:
+            store = MemoryStore()
+        else:
+            store = open_store(f"file://{scratch_folder()}")
         resources = Resources(board, engine, store)
         backend = InlineBackend(resources, cancel=board.take_down)
         return Place(board, engine, store, backend)

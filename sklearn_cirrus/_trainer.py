@@ -23,6 +23,7 @@ from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.course import MOST_WEIGHTS, Course, Penalty
 from cirrus_runtime.errors import CirrusError
 
+from ._costs import costs_of
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
 from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
@@ -194,6 +195,7 @@ class Run(LastingRun):
                     self._losses = 0
                     self.crew.note(report, lease)
                     this.reports[lease.block] = report
+                    self._look_at(this.reports)
             if kind == "train":
                 self._progress(sum(report.rows for report in this.reports.values()), None)
             if this.missing:
@@ -205,6 +207,9 @@ class Run(LastingRun):
             if self.checkpoints.due():
                 self._save()
         return list(this.reports.values())
+
+    def _look_at(self, reports):
+        """Do what can be done before all reports of a round are there: for ``FullBatchRun``."""
 
     # ---- Epochs
 
@@ -237,11 +242,7 @@ class Run(LastingRun):
 
     def _entry(self, epoch, reports, penalty, schedule):
         """Return the history entry of an epoch."""
-        total = {
-            name: sum(getattr(report, name) for report in reports)
-            for name in ("rows", "weight", "loss", "updates", "nbytes", "compute", "server", "wait")
-        }
-        loss = total["loss"] / total["weight"]
+        loss = sum(report.loss for report in reports) / sum(report.weight for report in reports)
         objective = loss + penalty
         if not np.isfinite(objective):
             raise DivergenceError(
@@ -253,14 +254,9 @@ class Run(LastingRun):
             "train_loss": loss,
             "objective": objective,
             "learning_rate": schedule.at(epoch + 1.0),
-            "rows": total["rows"],
-            "updates": total["updates"],
-            "workers": len({report.worker for report in reports}),
+            "updates": sum(report.updates for report in reports),
             "seconds": time.perf_counter() - self._started,
-            "compute_seconds": total["compute"],
-            "server_seconds": total["server"],
-            "wait_seconds": total["wait"],
-            "server_bytes": total["nbytes"],
+            **costs_of(reports),
             "workers_replaced": self.crew.replaced,
             "server_restarts": self._restarts,
         }

@@ -6,6 +6,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from .bundle import command as bundle_command
 from .deploy import command as deploy_command
 from .exceptions import CirrusError
 
@@ -60,6 +61,39 @@ def build_parser() -> argparse.ArgumentParser:
             "it goes on where it was when it is run again.",
         )
     )
+
+    emulate = commands.add_parser(
+        "emulate",
+        help="run a Lambda service on this machine, for tests",
+        description="Run a Lambda service on 127.0.0.1 that boto3 talks to, until it is "
+        "interrupted. It prints the variables that point boto3 at it. Needs the extra `emulate`.",
+    )
+    emulate.add_argument("--port", type=int, default=0, help="default: a free one")
+    emulate.add_argument(
+        "--concurrency", type=int, default=1000, help="the account's limit (default: 1000)"
+    )
+    emulate.add_argument(
+        "--s3-endpoint-url",
+        metavar="URL",
+        help="where zips and functions find S3 (default: AWS_ENDPOINT_URL_S3)",
+    )
+    emulate.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="RUNTIME=PATH",
+        help="the interpreter of a runtime, as python3.13=/usr/bin/python3.13; may be repeated",
+    )
+    emulate.add_argument("--logs", type=Path, metavar="DIR", help="keep the functions' logs here")
+
+    bundle_command.add_arguments(
+        commands.add_parser(
+            "bundle",
+            help="build the zip file that workers on AWS Lambda run",
+            description="Build the zip file that workers on AWS Lambda run (or, with --task, tasks "
+            "of joblib), and print its size and the time of its import beside Lambda's limits.",
+        )
+    )
     return parser
 
 
@@ -91,6 +125,12 @@ def main(arguments: list[str] | None = None) -> int:
             return deploy_command.run_deploy(options)
         if options.command == "destroy":
             return deploy_command.run_destroy(options)
+        if options.command == "emulate":
+            from .emulator._command import run_emulator
+
+            return run_emulator(options)
+        if options.command == "bundle":
+            return bundle_command.run_bundle(options)
         from ._demo import run_demo
 
         run_demo(options.data, options.workers)

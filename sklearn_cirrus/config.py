@@ -54,7 +54,8 @@ class Config:
     block_bytes : int, default=8388608
         Size of a block of data, about. ``CIRRUS_BLOCK_BYTES``.
     buffer_bytes : int, default=268435456
-        Most memory that a worker keeps blocks in for later epochs. ``CIRRUS_BUFFER_BYTES``.
+        Most memory that a worker keeps blocks in for later epochs. Backend "inline" keeps larger
+        data in a private temporary folder. ``CIRRUS_BUFFER_BYTES``.
     lease_seconds : float, default=30.0
         Time after which a worker that fell silent is replaced, and its block goes to another.
         ``CIRRUS_LEASE_SECONDS``.

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -25,6 +26,20 @@ def pytest_configure(config):
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_for_linear_algebra():
+    """Keep BLAS and OpenMP of this process to one thread, as workers do: matrices are small here.
+
+    Threads that wait for each other by spinning take many times longer on a machine that also runs
+    workers and a server.
+    """
+    import scipy.linalg  # noqa: F401 (loads the libraries to be limited)
+    import sklearn.linear_model  # noqa: F401
+
+    with threadpool_limits(1):
+        yield
+
+
 @pytest.fixture(scope="session")
 def repository():
     """The source tree that these tests lie in (the package itself may be installed elsewhere)."""
@@ -42,3 +57,25 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is absent (CIRRUS_TEST_DATA names another folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory):
+    """The folder in which the tests that build bundles share what they download."""
+    return tmp_path_factory.mktemp("wheels")
+
+
+@pytest.fixture(scope="session")
+def worker_bundle(tmp_path_factory, wheels):
+    """The bundle of a worker for this machine and Python; skip if PyPI cannot be reached."""
+    # Not at the head: the environment is to be cleaned before the package is imported.
+    from sklearn_cirrus.bundle import Target, build_worker
+    from sklearn_cirrus.exceptions import BundleError
+
+    try:
+        target = Target.here()
+        return build_worker(target, tmp_path_factory.mktemp("bundle"), wheels=wheels)
+    except BundleError as error:
+        if "cannot be reached" not in str(error):
+            raise
+        pytest.skip(str(error))

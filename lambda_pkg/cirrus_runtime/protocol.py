@@ -152,8 +152,13 @@ class Report:
         Minibatches pushed.
     nbytes : int
         Sent to and received from the server, for minibatches.
-    compute, server, wait : float
-        Seconds in the kernels, in round trips, and without a block to work on.
+    localize, compute, server : float
+        Seconds of numbering the columns of minibatches, of computing on them, and in round trips.
+    load : float
+        Seconds of reading the block, be it on a thread of its own.
+    wait : float
+        Seconds before, without a block to work on: until there was a lease and until its block
+        was read.
     error : str
     penalty : float
         Of a lease with a course: that of the model at its end, per row of data.
@@ -171,8 +176,10 @@ class Report:
     loss: float = 0.0
     updates: int = 0
     nbytes: int = 0
+    localize: float = 0.0
     compute: float = 0.0
     server: float = 0.0
+    load: float = 0.0
     wait: float = 0.0
     error: str = ""
     penalty: float = 0.0

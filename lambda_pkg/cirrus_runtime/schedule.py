@@ -52,7 +52,8 @@ class Schedule:
         Whether the hold phase ended because it brought nothing more.
     converged : bool
         Whether it had brought next to nothing more at its end: less than 100 ``tol`` from the
-        epochs before to the last, relatively.
+        epochs before to the last, relatively. Noise can hide progress, so ``_convergence.py``
+        looks closer.
     """
 
     rate: float

@@ -154,18 +154,18 @@ class _Worker:
             item = self.source.next(self.wait)
             if item is None:
                 continue
-            token, lease, block = item
-            waited = time.perf_counter() - started
+            token, lease, block, load = item
+            waits = {"load": load, "wait": time.perf_counter() - started}
             goes_on = lease.course is not None and not isinstance(block, StoreError)
             perform = self._follow if goes_on else self._perform
-            reports, then, is_cut = perform(lease, block, waited)
+            reports, then, is_cut = perform(lease, block, waits)
             started = time.perf_counter()
             if reports:
                 self.source.finish(token, *reports, then=then)
             if is_cut:
                 return "deadline"
 
-    def _perform(self, lease, block, waited):
+    def _perform(self, lease, block, waits):
         """Do a lease. Return its report in a list, None, and whether the deadline cut it off."""
         if isinstance(block, StoreError):
             totals = {"error": f"{type(block).__name__}: {block}"}
@@ -177,20 +177,19 @@ class _Worker:
             totals = self._sum_loss(block)
         if totals is None:
             return [], None, True
-        return [self._report(lease, waited, totals)], None, False
+        return [self._report(lease, waits | totals)], None, False
 
-    def _report(self, lease, waited, totals):
+    def _report(self, lease, totals):
         """Return the report of a lease."""
         self.rows += totals.get("rows", 0)
         self.updates += totals.get("updates", 0)
         return Report(
             *(lease.number, lease.kind, lease.epoch),
             *(self.job.worker, self.job.generation),
-            wait=waited,
             **totals,
         )
 
-    def _follow(self, lease, block, waited):
+    def _follow(self, lease, block, waits):
         """Do a lease and, for a while, those that follow in its course.
 
         Return the reports, the lease to go on with if any, and whether the deadline cut it off.
@@ -202,8 +201,8 @@ class _Worker:
             totals = self._train(lease, block, course)
             if totals is None:
                 return reports, course.lease(lease), True
-            reports.append(self._report(lease, waited, totals))
-            lease, waited = course.after(lease, reports[-1]), 0.0
+            reports.append(self._report(lease, waits | totals))
+            lease, waits = course.after(lease, reports[-1]), {}
         return reports, None if lease is None else course.lease(lease), False
 
     def _train(self, lease, block, course=None):
@@ -216,7 +215,7 @@ class _Worker:
         kernel, server, retry = self.kernel, self.server, self.retry
         kernel.open(block, order, -(-block.n_rows // batches))
         loss = 0.0
-        floats = compute = trips = 0
+        floats = localize = compute = trips = 0
         last = None
         clock = time.perf_counter
         for i in range(batches):
@@ -232,8 +231,9 @@ class _Worker:
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
             floats += 2 * (1 + self.job.width) * ids.size
-            compute += clock() - got + asked - begin
+            localize += asked - begin
             trips += got - asked
+            compute += clock() - got
             if got - self.renewed > self.job.lease_seconds / 3:
                 self._renew()
             if got > self.cut:
@@ -253,6 +253,7 @@ class _Worker:
             "loss": loss,
             "updates": batches,
             "nbytes": 4 * floats,
+            "localize": localize,
             "compute": compute,
             "server": trips,
             "penalty": penalty,

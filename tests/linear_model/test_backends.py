@@ -1,5 +1,6 @@
 """Where a fit runs does not change what it finds."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 from sklearn_cirrus import CirrusLogisticRegression, _trainer, config_context
+from sklearn_cirrus._logistic_parameters import SOLVERS
+from sklearn_cirrus._scratch import scratch_folder
 from sklearn_cirrus.exceptions import ServerError, StoreError
-from sklearn_cirrus.linear_model import SOLVERS
 
 from ..redis_servers import SERVERS, find_server, running_server
 from .oracle import objective, optimum
@@ -173,6 +175,15 @@ def test_a_server_that_is_not_there(noisy, tmp_path):
 def test_inline_needs_no_server(noisy):
     with config_context(redis_url="redis://nowhere.invalid", store_url="s3://nothing/there"):
         assert fit(*noisy, backend="inline").coef_.shape == (1, 5)
+
+
+def test_inline_keeps_what_is_larger_than_its_buffer_in_files(many_blocks, monkeypatch):
+    X, y = many_blocks
+    expected = fit(X, y, backend="inline")
+    monkeypatch.delattr("sklearn_cirrus._place.MemoryStore")
+    with config_context(buffer_bytes=0):
+        assert fit(X, y, backend="inline").coef_.tobytes() == expected.coef_.tobytes()
+    assert not os.listdir(scratch_folder())
 
 
 @pytest.mark.parametrize("backend", ["inline", "local"])
