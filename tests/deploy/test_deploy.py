@@ -1,4 +1,4 @@
-"""Deploy against moto: what is there afterwards, and what a second one does."""
+"""Deploy against moto's server: what is there afterwards, and what a second one does."""
 
 import json
 from dataclasses import replace
@@ -20,6 +20,12 @@ HOST = {"server": "host", "instance": "t4g.medium"}
 
 def kinds(steps):
     return [(step.action, step.resource.name) for step in steps if step.action != "keep"]
+
+
+@pytest.fixture
+def aws(aws_behind_server):
+    """The account of all tests here."""
+    return aws_behind_server
 
 
 @pytest.fixture
