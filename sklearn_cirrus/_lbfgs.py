@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
+from threadpoolctl import threadpool_limits
 
 from ._costs import SUMMED
 
@@ -84,20 +85,23 @@ class Minimizer:
         if self._evaluate(x).largest <= self._tol:
             self._record(self._last)
             return Minimum(start, 0, True)
-        result = optimize.minimize(
-            *(self._function, x),
-            jac=True,
-            method="L-BFGS-B",
-            callback=self._iteration,
-            options={
-                "maxiter": max_iter,
-                "maxfun": (max_iter + 1) * (_LINE_SEARCH + 1),
-                "maxls": _LINE_SEARCH,
-                "maxcor": _MEMORY if x.size <= _SMALL else _LITTLE_MEMORY,
-                "ftol": _FTOL,
-                "gtol": 0.0,
-            },
-        )
+        # Its arrays are small: more threads would only wait for each other, and on how many there
+        # are would depend how sums are rounded.
+        with threadpool_limits(1, user_api="blas"):
+            result = optimize.minimize(
+                *(self._function, x),
+                jac=True,
+                method="L-BFGS-B",
+                callback=self._iteration,
+                options={
+                    "maxiter": max_iter,
+                    "maxfun": (max_iter + 1) * (_LINE_SEARCH + 1),
+                    "maxls": _LINE_SEARCH,
+                    "maxcor": _MEMORY if x.size <= _SMALL else _LITTLE_MEMORY,
+                    "ftol": _FTOL,
+                    "gtol": 0.0,
+                },
+            )
         if self._n_iter == 0:  # rounding hides what the first step would gain
             self._record(self._evaluate(result.x))
         arrived = result.success or self._tol < 0 or self._evaluate(result.x).largest <= self._tol
