@@ -23,8 +23,8 @@ static int sleeps_for_free(const cirrus_model *m) {
     return !coasts && m->spec.l1 == 0.0f && m->spec.l2 == 0.0f;
 }
 
-static inline void wake(const cirrus_model *m, uint32_t optimizer, uint32_t width, float *row,
-                        uint32_t id) {
+INLINE void wake(const cirrus_model *m, uint32_t optimizer, uint32_t width, float *row,
+                 uint32_t id) {
     uint32_t stamp = get_stamp(m, row) & ~MARK, k = m->step - stamp;
     if (k == 0)
         return;
@@ -58,9 +58,9 @@ cirrus_status cirrus_check_ids(const cirrus_model *m, const uint8_t *ids, size_t
 }
 
 /* One slot of a row as of now; the row itself stays as it is. */
-static inline void read_row(const cirrus_model *m, uint32_t optimizer, uint32_t width,
-                            int free_sleep, const float *row, uint32_t id, uint32_t slot,
-                            uint8_t *out) {
+INLINE void read_row(const cirrus_model *m, uint32_t optimizer, uint32_t width,
+                     int free_sleep, const float *row, uint32_t id, uint32_t slot,
+                     uint8_t *out) {
     const uint32_t stamp = get_stamp(m, row), k = m->step - stamp;
     if (k == 0 || free_sleep) {
         memcpy(out, row + slot * width, width * sizeof(float));
@@ -77,9 +77,9 @@ static inline void read_row(const cirrus_model *m, uint32_t optimizer, uint32_t 
 }
 
 /* The rows of one slot: those of ids, or without ids those from `first` on. */
-static inline void read_rows(const cirrus_model *m, uint32_t optimizer, uint32_t width,
-                             const uint8_t *ids, uint32_t first, size_t n, uint32_t slot,
-                             uint8_t *out) {
+INLINE void read_rows(const cirrus_model *m, uint32_t optimizer, uint32_t width,
+                      const uint8_t *ids, uint32_t first, size_t n, uint32_t slot,
+                      uint8_t *out) {
     const size_t row_bytes = width * sizeof(float);
     const int free_sleep = sleeps_for_free(m);
     for (size_t i = 0; i < n; i++, out += row_bytes) {
@@ -124,8 +124,8 @@ cirrus_status cirrus_pull(const cirrus_model *m, const uint8_t *ids, size_t n, u
 
 /* ---- Push -------------------------------------------------------------------- */
 
-static inline void apply(cirrus_model *m, uint32_t optimizer, uint32_t width, const uint8_t *ids,
-                         const uint8_t *grads, size_t n, float lr) {
+INLINE void apply(cirrus_model *m, uint32_t optimizer, uint32_t width, const uint8_t *ids,
+                  const uint8_t *grads, size_t n, float lr) {
     const int free_sleep = sleeps_for_free(m);
     const double now = (double)m->base + m->step + 1.0;
     for (size_t i = 0; i < n; i++) {

@@ -16,7 +16,6 @@
 #define CIRRUS_RULES_H
 
 #include "penalty.h"
-#include "table.h"
 
 /* What a coordinate needs to know of its row. */
 typedef struct {
@@ -25,8 +24,8 @@ typedef struct {
     float eps;    /* added to the root of the squares, in the units of the gradient */
 } coordinate;
 
-static inline coordinate coordinate_of(const cirrus_model *m, const float *row, uint32_t id,
-                                       uint32_t optimizer, float rate) {
+INLINE coordinate coordinate_of(const cirrus_model *m, const float *row, uint32_t id,
+                                uint32_t optimizer, float rate) {
     coordinate c = {rate, 0.0f, 0.0f, m->spec.eps};
     if (id < m->spec.penalized) {
         c.l1 = m->spec.l1;
@@ -60,8 +59,8 @@ static inline float adagrad_rate(coordinate c, float squares, float power_t) {
 
 /* w and state s (s[0], s[width], ...) of one coordinate, k steps without gradient;
  * `then` is the number of steps the model had seen when the row was last touched. */
-static inline void sleep_through(const cirrus_model *m, uint32_t optimizer, coordinate c, float *w,
-                                 float *s, uint32_t width, uint32_t k, double then) {
+INLINE void sleep_through(const cirrus_model *m, uint32_t optimizer, coordinate c, float *w,
+                          float *s, uint32_t width, uint32_t k, double then) {
     const float eps = c.eps;
     float rate;
     switch (optimizer) {
@@ -102,8 +101,8 @@ static inline void sleep_through(const cirrus_model *m, uint32_t optimizer, coor
 }
 
 /* One step with gradient g, which is step number `now` of the model. */
-static inline void update(const cirrus_model *m, uint32_t optimizer, coordinate c, float *w,
-                          float *s, uint32_t width, float g, double now) {
+INLINE void update(const cirrus_model *m, uint32_t optimizer, coordinate c, float *w,
+                   float *s, uint32_t width, float g, double now) {
     const float beta1 = m->spec.beta1, beta2 = m->spec.beta2, eps = c.eps;
     float rate;
     switch (optimizer) {

@@ -51,7 +51,7 @@ static inline void wake_tile(const cirrus_model *m, tile *t, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         b[i] *= t->l2[i];
         far |= !is_near(b[i], (float)t->slept[i]);
-        woken[i] = t->weight[i] / growth(b[i], (float)t->slept[i]);
+        woken[i] = shrink_near(t->weight[i], 0.0f, b[i], (float)t->slept[i]);
     }
     for (uint32_t i = 0; far && i < n; i++)
         if (!is_near(b[i], (float)t->slept[i]))
