@@ -41,6 +41,30 @@ def build_parser() -> argparse.ArgumentParser:
         help="say what would be used, what is missing and how to mend it",
         description="Try every part that a fit needs. The exit status is 1 when one is missing.",
     )
+
+    emulate = commands.add_parser(
+        "emulate",
+        help="run a Lambda service on this machine, for tests",
+        description="Run a Lambda service on 127.0.0.1 that boto3 talks to, until it is "
+        "interrupted. It prints the variables that point boto3 at it. Needs the extra `emulate`.",
+    )
+    emulate.add_argument("--port", type=int, default=0, help="default: a free one")
+    emulate.add_argument(
+        "--concurrency", type=int, default=1000, help="the account's limit (default: 1000)"
+    )
+    emulate.add_argument(
+        "--s3-endpoint-url",
+        metavar="URL",
+        help="where zips and functions find S3 (default: AWS_ENDPOINT_URL_S3)",
+    )
+    emulate.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="RUNTIME=PATH",
+        help="the interpreter of a runtime, as python3.13=/usr/bin/python3.13; may be repeated",
+    )
+    emulate.add_argument("--logs", type=Path, metavar="DIR", help="keep the functions' logs here")
     return parser
 
 
@@ -68,6 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
             from ._doctor import run_doctor
 
             return run_doctor()
+        if options.command == "emulate":
+            from .emulator._command import run_emulator
+
+            return run_emulator(options)
         from ._demo import run_demo
 
         run_demo(options.data, options.workers)
