@@ -6,6 +6,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from .bundle import command as bundle_command
 from .exceptions import CirrusError
 
 
@@ -65,6 +66,15 @@ def build_parser() -> argparse.ArgumentParser:
         help="the interpreter of a runtime, as python3.13=/usr/bin/python3.13; may be repeated",
     )
     emulate.add_argument("--logs", type=Path, metavar="DIR", help="keep the functions' logs here")
+
+    bundle_command.add_arguments(
+        commands.add_parser(
+            "bundle",
+            help="build the zip file that workers on AWS Lambda run",
+            description="Build the zip file that workers on AWS Lambda run (or, with --task, tasks "
+            "of joblib), and print its size and the time of its import beside Lambda's limits.",
+        )
+    )
     return parser
 
 
@@ -96,6 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
             from .emulator._command import run_emulator
 
             return run_emulator(options)
+        if options.command == "bundle":
+            return bundle_command.run_bundle(options)
         from ._demo import run_demo
 
         run_demo(options.data, options.workers)

@@ -3,6 +3,7 @@
 ::
 
     CirrusError                  whatever sklearn_cirrus raises itself
+    ├── BundleError              a bundle for Lambda cannot be built
     ├── ConfigurationError       a setting that cannot be (also a ValueError)
     ├── DivergenceError          training left the range of numbers (also a ValueError)
     ├── KernelError              the compiled kernels are missing or of another version
@@ -33,6 +34,7 @@ from cirrus_runtime.errors import (
 __all__ = [
     "BadValueError",
     "BlockError",
+    "BundleError",
     "CirrusError",
     "ConfigurationError",
     "DivergenceError",
@@ -44,6 +46,10 @@ __all__ = [
     "StoreError",
     "WorkerError",
 ]
+
+
+class BundleError(CirrusError):
+    """A bundle for Lambda cannot be built, or is larger than it may be."""
 
 
 class ConfigurationError(CirrusError, ValueError):

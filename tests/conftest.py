@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sklearn_cirrus.bundle import Target, build_worker
+from sklearn_cirrus.exceptions import BundleError
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -42,3 +45,21 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is absent (CIRRUS_TEST_DATA names another folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory):
+    """The folder in which the tests that build bundles share what they download."""
+    return tmp_path_factory.mktemp("wheels")
+
+
+@pytest.fixture(scope="session")
+def worker_bundle(tmp_path_factory, wheels):
+    """The bundle of a worker for this machine and Python; skip if PyPI cannot be reached."""
+    try:
+        target = Target.here()
+        return build_worker(target, tmp_path_factory.mktemp("bundle"), wheels=wheels)
+    except BundleError as error:
+        if "cannot be reached" not in str(error):
+            raise
+        pytest.skip(str(error))

@@ -70,11 +70,19 @@ def test_wheel_is_tagged_for_the_platform_and_every_python():
     assert tags and all(re.fullmatch(r"py3-none-(?!any).+", tag) for tag in tags)
 
 
-def test_wheel_holds_both_packages_and_no_sources(installed_files):
+def test_wheel_holds_both_packages(installed_files):
     ours = [f for f in installed_files if not f.startswith("..") and ".dist-info/" not in f]
     assert {Path(f).parts[0] for f in ours} == {"sklearn_cirrus", "cirrus_runtime"}
     kinds = {Path(f).suffix for f in ours}
-    assert kinds <= {".py", ".pyc", ".so", ".dylib", ".lua"}
+    assert kinds <= {".py", ".pyc", ".so", ".dylib", ".lua", ".txt", ".c", ".h"}
+
+
+def test_c_sources_lie_beside_the_module(repository):
+    # From these the bundle compiles for other machines than this one.
+    inside = Path("sklearn_cirrus", "redis_module")
+    expected = {path.name for path in (repository / inside).glob("*.[ch]")}
+    installed = Path(sklearn_cirrus.__file__).parents[1] / inside
+    assert expected == {path.name for path in installed.glob("*.[ch]")} >= {"model.c", "model.h"}
 
 
 def test_wheel_is_small(installed_files):
