@@ -6,6 +6,7 @@ wait. Only 127.0.0.1 is bound, and a request without a signature is refused: so 
 browser, which cannot add one to a simple request, cannot run code here.
 """
 
+import contextlib
 import json
 import logging
 import re
@@ -81,6 +82,8 @@ class Front(ThreadingHTTPServer):
 
     def close(self) -> None:
         """Accept nothing more, close all connections and wait for their threads."""
+        with contextlib.suppress(OSError):  # wakes the thread at once, where the system does so
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.shutdown()
         self._thread.join()
         self.server_close()

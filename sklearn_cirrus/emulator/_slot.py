@@ -64,6 +64,7 @@ class Slot:
         self._busy_slots = busy_slots
         self._api = RuntimeApi()
         self._lock = threading.Lock()  # signals against the end of the process
+        self._due: list[tuple[float, str]] = []
         self._ended = False
         self._is_retired = False
         self._has_group = False
@@ -125,6 +126,8 @@ class Slot:
         except (Deadline, _Gone):  # after the response: it counts, but the slot is lost
             self.end()
         self.peak = max(self.peak, peak_bytes(self.pid)) if self.is_alive else self.peak
+        if any(action == "thaw" for _, action in self._due):  # a freeze met the end: it is over
+            self.thaw()
         if freeze_after:
             self._signal(signal.SIGSTOP)
         return ending
@@ -208,7 +211,7 @@ class Slot:
     def _looker(self, faults: RunFaults):
         """Give the function that looks after the process while a thread waits for it."""
         begin = time.monotonic()
-        due = faults.actions(begin)
+        due = self._due = faults.actions(begin)
 
         def look() -> float:
             if self.process.poll() is not None:

@@ -80,12 +80,3 @@ def test_a_reservation_goes_with_its_function(service):
     limit = service.client.get_account_settings()["AccountLimit"]
     assert limit["UnreservedConcurrentExecutions"] == 1000
     assert refusal(service.client.get_function_concurrency, FunctionName="f")[1] == 404
-
-
-def test_boto3_retries_what_is_throttled(start):
-    service = start(concurrency=1)
-    service.create(SLEEP)
-    patient = service.retrying()
-    with busy(service, 1, seconds=0.4):
-        answer = patient.invoke(FunctionName="f", Payload=b"0")
-    assert answer["ResponseMetadata"]["RetryAttempts"] >= 1

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sklearn_cirrus.emulator import FaultPlan, Faults
+from sklearn_cirrus.emulator import FaultPlan, Faults, _slot
 
 from .service import SLEEP, refusal, wait_until
 
@@ -43,8 +43,9 @@ def test_requests_are_throttled_and_failed(sleeping):
     assert sleeping.result(0) == 0
 
 
-def test_boto3_retries_what_fails(sleeping):
-    sleeping.emulator.faults.fail(2)
+def test_boto3_retries_what_is_throttled_or_fails(sleeping):
+    sleeping.emulator.faults.throttle()
+    sleeping.emulator.faults.fail()
     answer = sleeping.retrying().invoke(FunctionName="f", Payload=b"0")
     assert answer["StatusCode"] == 200 and answer["ResponseMetadata"]["RetryAttempts"] == 2
 
@@ -158,3 +159,21 @@ def test_a_fault_that_cannot_be_is_refused():
         Faults().fail(status=404)
     with pytest.raises(ValueError, match="at least 1"):
         Faults().kill(n=0)
+
+
+def test_a_freeze_that_meets_the_end_of_an_invocation_does_not_last(service, monkeypatch):
+    receive = _slot.RuntimeApi.receive
+
+    def receive_late(self, until, look):
+        time.sleep(0.05)
+        return receive(self, until, look)
+
+    service.create(SLEEP, Timeout=1)
+    service.result(0)
+    # After 0.05 s the result is taken; the freeze is due before the look at 0.1 s, when the
+    # process has asked for its next invocation already.
+    monkeypatch.setattr(_slot.RuntimeApi, "receive", receive_late)
+    service.emulator.faults.freeze(after=0.08, seconds=60)
+    assert service.result(0) == 0
+    assert service.result(0) == 0
+    assert service.last.init_ms == 0

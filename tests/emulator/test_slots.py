@@ -7,7 +7,7 @@ import pytest
 
 from sklearn_cirrus.emulator import _execution
 
-from .service import SLEEP, is_running, wait_until
+from .service import is_running, wait_until
 
 
 def test_a_function_finds_nothing_but_its_zip_and_what_lambda_brings(service, monkeypatch):
@@ -122,8 +122,18 @@ def handle(event, context):
     assert service.result() - before < 100
 
 
-def test_a_function_that_takes_too_long_is_ended(service):
-    service.create(SLEEP, Timeout=1)
+def test_a_function_that_takes_too_long_is_ended_with_its_children(service):
+    service.create(
+        """
+import subprocess, time
+
+def handle(event, context):
+    if event:
+        print("child", subprocess.Popen(["/bin/sleep", "60"]).pid)
+    time.sleep(event)
+""",
+        Timeout=1,
+    )
     begin = time.monotonic()
     kind, message = service.error(60)
     assert kind == "Sandbox.Timedout" and message.endswith("Task timed out after 1.00 seconds")
@@ -132,7 +142,9 @@ def test_a_function_that_takes_too_long_is_ended(service):
     assert ended.outcome == "timeout" and ended.duration_ms >= 1000 and ended.billed_ms >= 1000
     assert "Task timed out after 1.00 seconds" in ended.log and "Status: timeout" in ended.log
     assert not is_running(ended.pid)
-    assert service.result(0) == 0
+    child = int(ended.log.partition("child ")[2].split()[0])
+    wait_until(lambda: not is_running(child))
+    assert service.result(0) is None
     assert service.last.init_ms > 0
 
 
@@ -210,23 +222,6 @@ def test_an_initialization_that_takes_too_long_starts_again_on_the_functions_tim
     assert service.last.duration_ms > 400 and service.last.init_ms == 0
     service.create("import time\ntime.sleep(60)", name="g", Timeout=1)
     assert service.error(name="g")[0] == "Sandbox.Timedout"
-
-
-def test_children_end_with_their_process(service):
-    service.create(
-        """
-import subprocess, time
-
-def handle(event, context):
-    child = subprocess.Popen(["/bin/sleep", "60"])
-    print("child", child.pid, flush=True)
-    time.sleep(60)
-""",
-        Timeout=1,
-    )
-    service.error()
-    child = int(service.last.log.partition("child ")[2].split()[0])
-    wait_until(lambda: not is_running(child))
 
 
 def test_logs_can_be_kept(start, tmp_path):
