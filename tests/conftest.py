@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_cirrus.bundle import Target, build_worker
-from sklearn_cirrus.exceptions import BundleError
-
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -56,6 +53,10 @@ def wheels(tmp_path_factory):
 @pytest.fixture(scope="session")
 def worker_bundle(tmp_path_factory, wheels):
     """The bundle of a worker for this machine and Python; skip if PyPI cannot be reached."""
+    # Not at the head: the environment is to be cleaned before the package is imported.
+    from sklearn_cirrus.bundle import Target, build_worker
+    from sklearn_cirrus.exceptions import BundleError
+
     try:
         target = Target.here()
         return build_worker(target, tmp_path_factory.mktemp("bundle"), wheels=wheels)
