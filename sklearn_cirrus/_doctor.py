@@ -222,6 +222,22 @@ def _store(config: Config) -> Iterator[str]:
     yield f"{url or 'a private temporary folder'}: an object went in, came back and was deleted"
 
 
+def _aws(_config: Config) -> Iterator[str]:
+    """Check what is deployed on AWS, if this machine has to do with AWS at all."""
+    from .deploy import checks
+
+    if not checks.is_configured():
+        yield "no credentials for AWS: nothing to check"
+        return
+    if _config.backend != "lambda" and not os.environ.get("CIRRUS_STACK"):
+        yield "credentials are there; with CIRRUS_STACK set, the stack of this name is checked"
+        return
+    try:
+        yield from checks.check_aws()
+    except checks.Faulty as fault:
+        raise Missing(*fault.args) from fault
+
+
 def _space(_config: Config) -> Iterator[str]:
     """Measure the places for temporary files."""
     for what, folder in (("temporary files", tempfile.gettempdir()), ("shared memory", "/dev/shm")):
@@ -239,5 +255,6 @@ _CHECKS: tuple[tuple[str, Callable[[Config], Iterator[str]]], ...] = (
     ("Workers", _backend),
     ("Parameter server", _server),
     ("Object store", _store),
+    ("AWS", _aws),
     ("Space", _space),
 )

@@ -5,8 +5,10 @@
     CirrusError                  whatever sklearn_cirrus raises itself
     ├── BundleError              a bundle for Lambda cannot be built
     ├── ConfigurationError       a setting that cannot be (also a ValueError)
+    ├── DeployError              a deployment cannot be made, read or removed
     ├── DivergenceError          training left the range of numbers (also a ValueError)
     ├── KernelError              the compiled kernels are missing or of another version
+    ├── PriceUnknown             the table of prices lacks a region or an item (also a LookupError)
     ├── ServerError              the parameter server cannot be reached, or refused
     │   ├── BadValueError        a value was refused: a gradient that is not finite
     │   ├── RunEnded             the run's keys are gone
@@ -37,8 +39,10 @@ __all__ = [
     "BundleError",
     "CirrusError",
     "ConfigurationError",
+    "DeployError",
     "DivergenceError",
     "KernelError",
+    "PriceUnknown",
     "RunEnded",
     "ServerError",
     "ServerUnavailable",
@@ -56,8 +60,16 @@ class ConfigurationError(CirrusError, ValueError):
     """A setting has a value that it cannot have."""
 
 
+class DeployError(CirrusError):
+    """A deployment cannot be made, read or removed: AWS refuses, or cannot be asked."""
+
+
 class DivergenceError(CirrusError, ValueError):
     """Training left the range of numbers."""
+
+
+class PriceUnknown(CirrusError, LookupError):
+    """The table of prices lacks a region or an item."""
 
 
 class WorkerError(CirrusError):
