@@ -18,7 +18,7 @@ from .protocol import Lease, Report, decode, encode
 _GROUP = b"workers"
 _FIELD, _BODY = b"r", b"b"
 _MANY = b"1000"
-_GONE = ("NOGROUP", "UNBLOCKED", "no such key")
+_GONE = ("NOGROUP", "UNBLOCKED", "no such key", "The XGROUP subcommand requires the key to exist")
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
 
@@ -119,6 +119,10 @@ class RedisBoard(Board):
 
     def take_down(self):
         self._call(b"UNLINK", self._leases, self._reports)
+
+    def join(self):
+        command = (b"XGROUP", b"CREATECONSUMER", self._leases, _GROUP, self._consumer)
+        return bool(self._call(*command))
 
     def take(self, timeout):
         try:

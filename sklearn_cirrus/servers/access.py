@@ -27,7 +27,10 @@ _ENGINE = {
     # The script's own commands count as the user's.
     "lua": ("evalsha", "eval", "getrange", "setrange", "strlen", "hget", "hmget", "hset"),
 }
-_BOARD = ("xreadgroup", "xautoclaim", "xclaim", "xack", "xdel", "xadd", "multi", "exec")
+_BOARD = (
+    *("xgroup|createconsumer", "xreadgroup", "xautoclaim", "xclaim", "xack", "xdel", "xadd"),
+    *("multi", "exec"),
+)
 # What redis-py sends by itself: health checks, the url's database, its own name and version.
 _CONNECTION = ("ping", "select", "client|setname")
 _TIMEOUT = 5.0  # seconds
