@@ -51,7 +51,6 @@ class Crew:
         self.replaced = 0
         self._fence = fence
         self._handles = {}
-        self._began = {}
         self._killed = set()
         self._vacant = set()  # places whose workers have ended
         self._places = ()
@@ -128,7 +127,6 @@ class Crew:
         for handle in place.backend.start(jobs, timeout):
             self._handles[handle.job["worker"]] = handle
             self._vacant.discard(handle.job["worker"])
-            self._began[handle.job["worker"]] = time.monotonic()
 
     def _kill_frozen(self):
         """Kill the workers that the board has not heard of for too long."""
@@ -137,7 +135,10 @@ class Crew:
             return  # a thread of this process is frozen only with the process
         silence = self.place.board.silence()
         for worker, handle in self._handles.items():
-            never = self._looked - self._began[worker] - _START_SECONDS
+            began = handle.began
+            if began is None:
+                continue  # it has no machine yet
+            never = self._looked - began - _START_SECONDS
             silent = silence.get((worker, handle.job["generation"]), never)
             if silent > self.job.lease_seconds and handle not in self._killed:
                 logger.warning(

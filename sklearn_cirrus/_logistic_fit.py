@@ -12,6 +12,7 @@ from cirrus_runtime.server import ModelSpec
 from ._checkpoint import Checkpoints
 from ._columns import Columns
 from ._ingest import count_blocks, make_blocks
+from ._lambda_settings import complete_config
 from ._logistic_state import LogisticState
 from ._place import open_place
 from ._progress import Progress
@@ -31,6 +32,8 @@ class LogisticOutcome:
     converged: bool
     state: LogisticState
     n_iter: int
+    cost: float
+    is_cut: bool  # by max_cost
 
 
 class LogisticFit:
@@ -54,6 +57,7 @@ class LogisticFit:
 
     def __init__(self, params, config, X, labels, weights, n_classes, *, one_pass=False):
         self.params = params
+        config, self.host = complete_config(config)
         self.config = config
         self.X = X
         self.labels = labels.astype(np.float32)
@@ -130,7 +134,7 @@ class LogisticFit:
         )
         return LogisticOutcome(
             *(coef, intercept, outcome.history, schedule.converged),
-            *(state, len(outcome.history)),
+            *(state, len(outcome.history), run.place.cost, outcome.is_cut),
         )
 
     def _split(self):
@@ -274,7 +278,7 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
                 f"backend 'inline' has one worker, not {config.n_workers}: "
                 "use backend='local' or n_workers=None"
             )
-        place = open_place(config, job.run_id)
+        place = open_place(config, job.run_id, fit.host)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)

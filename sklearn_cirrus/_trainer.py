@@ -21,6 +21,7 @@ import numpy as np
 from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.errors import CirrusError
 
+from ._cost import BudgetSpent
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
 from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
@@ -59,11 +60,14 @@ class Outcome:
         Steps the model has seen and its last learning rate: goes with the slots.
     history : list of dict
         One entry an epoch.
+    is_cut : bool
+        Whether training ended because ``max_cost`` was spent.
     """
 
     slots: dict
     clock: tuple
     history: list
+    is_cut: bool = False
 
 
 class Run(LastingRun):
@@ -85,6 +89,8 @@ class Run(LastingRun):
         super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
         self._leases = 0
+        self._weights = None
+        self._is_cut = False
         self._started = time.perf_counter()
 
     def __enter__(self):
@@ -138,6 +144,8 @@ class Run(LastingRun):
                     outcome = self._collect()
             except (ServerUnavailable, RunEnded) as error:
                 self._reconnect(error)
+            except BudgetSpent:
+                self._going, self._is_cut = False, True
         return outcome
 
     # ---- Blocks and leases
@@ -186,6 +194,7 @@ class Run(LastingRun):
             self._offer(this.waiting, len(this.waiting))
         heard = time.monotonic()
         while this.missing:
+            self.place.check_budget()
             for report in self.place.board.collect(_POLL_SECONDS):
                 if report.error:
                     raise BlockError(f"a worker could not use its block: {report.error}")
@@ -274,8 +283,10 @@ class Run(LastingRun):
         info = self.server.info()
         names = [name for name in self.spec.slots if name != "weights"]
         weights = self._weights if self._best is None else self._best
+        if weights is None or (self._is_cut and self._best is None):
+            weights = self.server.dump("weights")  # of an epoch that was cut short
         slots = {"weights": weights} | {name: self.server.dump(name) for name in names}
-        return Outcome(slots, (info["steps"], info["rate"]), self.history)
+        return Outcome(slots, (info["steps"], info["rate"]), self.history, self._is_cut)
 
     # ---- The end
 

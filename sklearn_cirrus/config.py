@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 from .exceptions import ConfigurationError
 
-BACKENDS = ("local", "inline")
+BACKENDS = ("local", "inline", "lambda")
 ENGINES = ("auto", "module", "lua")
 
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -26,13 +26,15 @@ class Config:
 
     Attributes
     ----------
-    backend : {"local", "inline"}, default="local"
+    backend : {"local", "inline", "lambda"}, default="local"
         ``"local"``: worker processes of this machine and a parameter server. ``"inline"``: one
-        worker in this process and no server: deterministic, nothing is started.
+        worker in this process and no server: deterministic, nothing is started. ``"lambda"``:
+        workers on AWS Lambda; needs ``function``, ``redis_url`` and ``store_url``, and what is
+        not set is taken from what ``sklearn-cirrus deploy`` has put up.
         Environment: ``CIRRUS_BACKEND``.
     n_workers : int or None, default=None
-        None: as many as this process may use cores. A fit never uses more workers than its data
-        has blocks. ``CIRRUS_N_WORKERS``.
+        None: as many as this process may use cores, or 8 on AWS Lambda. A fit never uses more
+        workers than its data has blocks. ``CIRRUS_N_WORKERS``.
     redis_url : str, sequence of str or None, default=None
         ``redis://``, ``rediss://`` or ``unix://`` url of a Redis or Valkey to use. Several urls,
         each of another server: the rows of a model are split over them. None: an embedded server
@@ -73,6 +75,15 @@ class Config:
     resume : str or None, default=None
         Run id of an earlier fit, on the same data and with the same parameters, that left a
         checkpoint in the store of ``store_url``: ``fit`` goes on from it. ``CIRRUS_RESUME``.
+    stack : str or None, default=None
+        Name of the deployment that backend "lambda" takes settings from. None: ``"cirrus"``.
+        ``CIRRUS_STACK``.
+    function : str or None, default=None
+        Name or ARN of the function of backend "lambda". None: that of the deployment.
+        ``CIRRUS_FUNCTION``.
+    max_cost : float or None, default=None
+        US dollars that a fit with backend "lambda" may cost, by AWS's list prices. When they are
+        spent it ends with the model so far, and a warning. ``CIRRUS_MAX_COST``.
     """
 
     backend: str = "local"
@@ -90,6 +101,9 @@ class Config:
     checkpoint_seconds: float | None = 60.0
     keep_checkpoint: bool = False
     resume: str | None = None
+    stack: str | None = None
+    function: str | None = None
+    max_cost: float | None = None
 
     def __post_init__(self):
         _check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
@@ -145,6 +159,20 @@ class Config:
         _check(
             self.resume is None or (isinstance(self.resume, str) and self.resume.isalnum()),
             *("resume", self.resume, "None or the id of a run"),
+        )
+
+        for name in ("stack", "function"):
+            value = getattr(self, name)
+            good = value is None or (isinstance(value, str) and value != "")
+            _check(good, name, value, "None or a name")
+        _check(
+            self.max_cost is None
+            or (
+                isinstance(self.max_cost, (int, float))
+                and not isinstance(self.max_cost, bool)
+                and 0 < self.max_cost < float("inf")
+            ),
+            *("max_cost", self.max_cost, "None or a positive number of US dollars"),
         )
 
     @property
@@ -268,7 +296,7 @@ def _parse(variable, text, default):
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
         if isinstance(default, int) or variable == "CIRRUS_N_WORKERS":
             return int(text)
-        if isinstance(default, float):
+        if isinstance(default, float) or variable == "CIRRUS_MAX_COST":
             return float(text)
     except (KeyError, ValueError) as error:
         raise ConfigurationError(f"{variable}={text!r} cannot be read") from error

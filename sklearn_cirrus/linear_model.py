@@ -92,7 +92,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     n_workers : int or None, default=None
         None: as configured, see :func:`sklearn_cirrus.config_context`. A fit never uses more
         workers than its data has blocks.
-    backend : {"local", "inline"} or None, default=None
+    backend : {"local", "inline", "lambda"} or None, default=None
         None: as configured.
     verbose : int, default=0
         Whether to show a progress bar.
@@ -439,11 +439,19 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         self.coef_, self.intercept_ = outcome.coef, outcome.intercept
         self.history_ = outcome.history
         self.n_iter_ = outcome.n_iter
-        self.cost_ = 0.0
+        self.cost_ = outcome.cost
         self._state = outcome.state
 
     def _warn_of_nonconvergence(self, outcome, n_classes):
         """Warn when the weights are not the optimum, as far as can be told."""
+        if outcome.is_cut:
+            warnings.warn(
+                f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
+                f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+            return
         final = outcome.history[-1]["objective"]
         if final > np.log(n_classes):
             warnings.warn(

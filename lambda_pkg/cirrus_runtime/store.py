@@ -36,7 +36,9 @@ class Store(ABC):
     """
 
     url: str  # open_store(url) opens the same store elsewhere
-    requests: Mapping = MappingProxyType({})  # so far, of a store that charges for them: "put", "get"
+    requests: Mapping = MappingProxyType(
+        {}
+    )  # so far, of a store that charges for them: "put", "get"
 
     @abstractmethod
     def put(self, name, data):
