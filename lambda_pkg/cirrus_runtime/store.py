@@ -36,9 +36,7 @@ class Store(ABC):
     """
 
     url: str  # open_store(url) opens the same store elsewhere
-    requests: Mapping = MappingProxyType(
-        {}
-    )  # so far, of a store that charges for them: "put", "get"
+    requests: Mapping = MappingProxyType({})  # so far, "put" and "get", if they are charged for
 
     @abstractmethod
     def put(self, name, data):

@@ -33,7 +33,7 @@ from cirrus_runtime import __version__
 from cirrus_runtime.keys import RunKeys
 
 from ..exceptions import ConfigurationError, WorkerError
-from .aws_lambda_function import LambdaFunction, Lost, Refused, Unavailable
+from .aws_lambda_function import Lost, Refused, Unavailable
 from .aws_lambda_result import read_result
 from .base import WorkerBackend, WorkerHandle, WorkerResult
 
