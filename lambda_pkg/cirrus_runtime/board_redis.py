@@ -49,10 +49,12 @@ class RedisBoard(Board):
     def put_up(self):
         """Make the streams; the trainer does so before anything else."""
         self._last = b"0"
-        self._transaction(
-            pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM")
-            for stream in (self._leases, self._reports)
-        )
+        streams = self._leases, self._reports
+        create = [
+            pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM") for stream in streams
+        ]
+        # A trainer that was killed may have left them, and this one goes on with its run.
+        self._transaction([pack(b"UNLINK", *streams), *create])
 
     def offer(self, leases):
         _check(self._transaction(_post(self._leases, lease) for lease in leases))

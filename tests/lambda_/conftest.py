@@ -101,6 +101,12 @@ class TcpServer:
         self._listen = f"{'tls-port' if scheme == 'rediss' else 'port'} {self.port}"
         self.start()
 
+    @classmethod
+    def tls(cls, folder, *options, certificate):
+        """Return a server that speaks TLS alone; clients know it by a certificate."""
+        query = f"?ssl_ca_certs={certificate}"
+        return cls(folder, "port 0", *options, scheme="rediss", query=query)
+
     def start(self):
         options = (self._listen, "bind 127.0.0.1", f"requirepass {PASSWORD}", *self._options)
         self._server = RunningServer(find_server("redis-server"), self._folder, *options)

@@ -79,5 +79,7 @@ class FaultyS3:
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         line, code = _STATUS[refused]
         body = _BODY.format(code=code).encode()
-        start_response(line, [("Content-Type", "application/xml"), ("Content-Length", f"{len(body)}")])
+        start_response(
+            line, [("Content-Type", "application/xml"), ("Content-Length", f"{len(body)}")]
+        )
         return [body]
