@@ -45,7 +45,7 @@ def s3_service():
 @pytest.fixture(scope="session")
 def emulated(s3_service, worker_bundle):
     """The Lambda of all these tests, with the worker's function."""
-    with LambdaEmulator(concurrency=40, s3_endpoint_url=s3_service.url) as emulator:
+    with LambdaEmulator(concurrency=142, s3_endpoint_url=s3_service.url) as emulator:
         deploy(emulator, FUNCTION, worker_bundle, Timeout=60)
         yield emulator
 
