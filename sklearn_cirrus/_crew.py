@@ -10,7 +10,7 @@ How a worker is found to be gone, and what is done:
 3. It stopped by itself before its deadline: a new one goes on.
 
 A new worker is not started for ever: a place whose workers end four times while no worker of the
-run reports anything, and a block that outlives no worker, end the run with an error that names them.
+run reports anything, and a block that outlives no worker, end the run with an error that names it.
 """
 
 import logging

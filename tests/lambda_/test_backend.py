@@ -62,7 +62,10 @@ def functions(emulated):
 
     def make(name, source, **settings):
         client.create_function(
-            FunctionName=name, Runtime=RUNTIME, Role=ROLE, Handler="app.handle",
+            FunctionName=name,
+            Runtime=RUNTIME,
+            Role=ROLE,
+            Handler="app.handle",
             **{"Code": {"ZipFile": zipped(source)}, "MemorySize": 128, "Timeout": 10} | settings,
         )
         client.get_waiter("function_active_v2").wait(FunctionName=name)
@@ -212,7 +215,8 @@ def test_closing_waits_until_workers_have_ended(make, emulator):
     wait_until(lambda: all(handle.began for handle in handles), "not begun")
     backend.close()
     assert all(handle.is_over for handle in handles)
-    assert not [thread for thread in threading.enumerate() if "cirrus-lambda" in thread.name]
+    names = {"cirrus-lambda-worker"}
+    wait_until(lambda: not names & {thread.name for thread in threading.enumerate()}, "a thread")
 
 
 def test_workers_that_do_not_end_are_told_of(make, caplog):
@@ -256,7 +260,8 @@ def test_boto3_is_not_imported_by_a_fit_elsewhere():
 
     code = (
         "import sys, numpy as np\nfrom sklearn_cirrus import CirrusLogisticRegression\n"
-        "CirrusLogisticRegression(backend='inline', max_iter=1, tol=None).fit(np.eye(4), [0, 1, 0, 1])\n"
+        "model = CirrusLogisticRegression(backend='inline', max_iter=1, tol=None)\n"
+        "model.fit(np.eye(4), [0, 1, 0, 1])\n"
         "print([name for name in ('boto3', 'botocore') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -33,9 +33,17 @@ def aws():
         ("bare", Options()),
     ):
         record = {
-            "version": 1, "stack": stack, "account": "1", "region": "us-east-1",
-            "bucket": "b", "store_url": f"s3://{stack}-bucket", "worker": f"{stack}-worker",
-            "task": None, "runtime": "0.1.0", "server": None, "options": options.as_record(),
+            "version": 1,
+            "stack": stack,
+            "account": "1",
+            "region": "us-east-1",
+            "bucket": "b",
+            "store_url": f"s3://{stack}-bucket",
+            "worker": f"{stack}-worker",
+            "task": None,
+            "runtime": "0.1.0",
+            "server": None,
+            "options": options.as_record(),
         }
         ssm.put_parameter(Name=f"/{stack}/deployment", Type="String", Value=json.dumps(record))
     ssm.put_parameter(
