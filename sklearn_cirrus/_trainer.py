@@ -14,7 +14,6 @@ which some are done, so the loop below goes on in the middle of it whatever has 
 import logging
 import time
 import uuid
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.errors import CirrusError
 
 from ._cost import BudgetSpent
+from ._outcome import Outcome
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
 from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
@@ -29,45 +29,6 @@ from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2  # between looks at the workers while no report comes
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the data.
-
-    Attributes
-    ----------
-    blocks : iterable of Block
-        Read once, one after the other.
-    n_blocks : int
-    n_rows : int
-    """
-
-    blocks: object
-    n_blocks: int
-    n_rows: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run leaves.
-
-    Attributes
-    ----------
-    slots : dict of str to float32 array
-        Every slot of the model; ``"weights"`` has shape (rows, width).
-    clock : tuple of (int, float)
-        Steps the model has seen and its last learning rate: goes with the slots.
-    history : list of dict
-        One entry an epoch.
-    is_cut : bool
-        Whether training ended because ``max_cost`` was spent.
-    """
-
-    slots: dict
-    clock: tuple
-    history: list
-    is_cut: bool = False
 
 
 class Run(LastingRun):

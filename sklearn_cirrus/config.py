@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 
+from ._setting_checks import check, check_url, is_count
 from .exceptions import ConfigurationError
 
 BACKENDS = ("local", "inline", "lambda")
@@ -106,39 +107,39 @@ class Config:
     max_cost: float | None = None
 
     def __post_init__(self):
-        _check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
-        _check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
-        _check(
-            self.n_workers is None or _is_count(self.n_workers, 1, 65536),
+        check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
+        check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
+        check(
+            self.n_workers is None or is_count(self.n_workers, 1, 65536),
             *("n_workers", self.n_workers, "None or an integer from 1 to 65536"),
         )
         if isinstance(self.redis_url, list | tuple):
             object.__setattr__(self, "redis_url", tuple(self.redis_url))  # hashable, and ours alone
-        _check(self.redis_url != (), "redis_url", (), "None or at least one url")
+        check(self.redis_url != (), "redis_url", (), "None or at least one url")
         for url in self.redis_urls:
-            _check_url("redis_url", url, _REDIS_SCHEMES)
+            check_url("redis_url", url, _REDIS_SCHEMES)
         if self.store_url is not None:
-            _check_url("store_url", self.store_url, ("file://", "s3://"))
+            check_url("store_url", self.store_url, ("file://", "s3://"))
         different = len(set(self.redis_urls)) == len(self.redis_urls)
-        _check(different, "redis_url", "the same url twice", "one url for each server")
-        _check(
-            _is_count(self.n_servers, 1, _MOST_SERVERS)
+        check(different, "redis_url", "the same url twice", "one url for each server")
+        check(
+            is_count(self.n_servers, 1, _MOST_SERVERS)
             and len(self.redis_urls) <= _MOST_SERVERS
             and (self.redis_url is None or self.n_servers in (1, len(self.redis_urls))),
             *("n_servers", self.n_servers),
             f"an integer from 1 to {_MOST_SERVERS}, and 1 or the number of urls with redis_url",
         )
-        _check(
+        check(
             self.server_binary is None or isinstance(self.server_binary, str),
             *("server_binary", self.server_binary, "None or a path"),
         )
-        _check(isinstance(self.prefetch, bool), "prefetch", self.prefetch, "True or False")
-        _check(
-            _is_count(self.block_bytes, 1024, 1 << 30),
+        check(isinstance(self.prefetch, bool), "prefetch", self.prefetch, "True or False")
+        check(
+            is_count(self.block_bytes, 1024, 1 << 30),
             *("block_bytes", self.block_bytes, "an integer from 1024 to 1073741824"),
         )
-        _check(
-            _is_count(self.buffer_bytes, 0, 1 << 50),
+        check(
+            is_count(self.buffer_bytes, 0, 1 << 50),
             *("buffer_bytes", self.buffer_bytes, "an integer, 0 or more"),
         )
         for name, least, optional in (
@@ -148,15 +149,15 @@ class Config:
         ):
             value = getattr(self, name)
             good = isinstance(value, (int, float)) and not isinstance(value, bool)
-            _check(
+            check(
                 (optional and value is None) or (good and least <= value < float("inf")),
                 *(name, value, f"a number of seconds, {least:g} or more"),
             )
-        _check(
+        check(
             isinstance(self.keep_checkpoint, bool),
             *("keep_checkpoint", self.keep_checkpoint, "True or False"),
         )
-        _check(
+        check(
             self.resume is None or (isinstance(self.resume, str) and self.resume.isalnum()),
             *("resume", self.resume, "None or the id of a run"),
         )
@@ -164,16 +165,11 @@ class Config:
         for name in ("stack", "function"):
             value = getattr(self, name)
             good = value is None or (isinstance(value, str) and value != "")
-            _check(good, name, value, "None or a name")
-        _check(
-            self.max_cost is None
-            or (
-                isinstance(self.max_cost, (int, float))
-                and not isinstance(self.max_cost, bool)
-                and 0 < self.max_cost < float("inf")
-            ),
-            *("max_cost", self.max_cost, "None or a positive number of US dollars"),
-        )
+            check(good, name, value, "None or a name")
+        cost = self.max_cost
+        good = isinstance(cost, (int, float)) and not isinstance(cost, bool)
+        good = cost is None or (good and 0 < cost < float("inf"))
+        check(good, "max_cost", cost, "None or a positive number of US dollars")
 
     @property
     def redis_urls(self):
@@ -301,22 +297,3 @@ def _parse(variable, text, default):
     except (KeyError, ValueError) as error:
         raise ConfigurationError(f"{variable}={text!r} cannot be read") from error
     return text
-
-
-def _is_count(value, least, most):
-    """Return whether a value is an integer within bounds."""
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _check_url(name, url, schemes):
-    """Refuse what is no url with one of these schemes."""
-    # A url may hold a password: only its beginning is shown.
-    shown = url.split("://")[0] if isinstance(url, str) else url
-    good = isinstance(url, str) and url.startswith(schemes)
-    _check(good, name, shown, f"None or a url that begins with {' or '.join(schemes)}")
-
-
-def _check(good, name, value, what):
-    """Refuse a setting unless it is good."""
-    if not good:
-        raise ConfigurationError(f"the setting {name} must be {what}, not {value!r}")
