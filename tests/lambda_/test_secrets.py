@@ -14,8 +14,8 @@ from sklearn_cirrus import CirrusLogisticRegression, _trainer, config_context, g
 from sklearn_cirrus.servers.access import WorkerAccess
 from sklearn_cirrus.workers import aws_lambda_function
 
-from ..faults.conftest import PARAMETERS, labelled
-from .conftest import PASSWORD, SETTINGS, assert_nothing_left
+from ..faults.conftest import labelled
+from .conftest import PARAMETERS, PASSWORD, SETTINGS, assert_nothing_left
 
 WORKERS = "recognisable-worker-password"
 SECRETS = re.compile(f"{PASSWORD}|{WORKERS}")
@@ -31,7 +31,7 @@ class Everything(logging.Handler):
         self.lines = []
 
     def emit(self, record):
-        self.lines.append(self.format(record) + repr(record.__dict__))
+        self.lines.append(self.format(record) + repr(record.args))
 
 
 @pytest.fixture
@@ -71,12 +71,14 @@ def watched(emulator, server, monkeypatch):
 def test_where_the_passwords_are(watched, emulator, server):
     first = len(emulator.invocations())
     X, y = labelled()
-    with config_context(**SETTINGS | {"redis_url": server.url, "checkpoint_seconds": 0.0}):
-        model = CirrusLogisticRegression(**PARAMETERS | {"max_iter": 3}).fit(X, y)
+    with config_context(
+        **SETTINGS | {"n_workers": 4, "redis_url": server.url, "checkpoint_seconds": 0.0}
+    ):
+        model = CirrusLogisticRegression(**PARAMETERS | {"max_iter": 2}).fit(X, y)
         assert not SECRETS.search(repr(get_config()))
-    emulator.faults.kill(after=0.2, n=8)  # and once more with workers that die
-    with config_context(**SETTINGS | {"redis_url": server.url}):
-        CirrusLogisticRegression(**PARAMETERS | {"max_iter": 3}).fit(X, y)
+    emulator.faults.kill(after=0.2, n=4)  # and once more with workers that die
+    with config_context(**SETTINGS | {"n_workers": 4, "redis_url": server.url}):
+        CirrusLogisticRegression(**PARAMETERS | {"max_iter": 2}).fit(X, y)
     for kind in ("events", "answers", "reprs", "log"):
         assert watched[kind], kind
         assert not SECRETS.search("\n".join(watched[kind])), kind
@@ -104,7 +106,7 @@ def full_text(error):
 @pytest.mark.parametrize("fault", ["version", "unreachable", "wrong password", "full", "dead"])
 def test_errors_hold_no_password(watched, emulator, server, fault, monkeypatch):
     X, y = labelled()
-    settings = {"redis_url": server.url, "retry_seconds": 0.5}
+    settings = {"n_workers": 4, "redis_url": server.url, "retry_seconds": 0.5}
     if fault == "version":
         monkeypatch.setattr("sklearn_cirrus.workers.aws_lambda.__version__", "9")
     elif fault == "unreachable":
@@ -138,7 +140,7 @@ def test_a_worker_s_password_opens_its_run_alone_and_ends_with_it(emulator, serv
 
     monkeypatch.setattr(WorkerAccess, "grant", note)
     X, y = labelled()
-    with config_context(**SETTINGS | {"redis_url": server.url}):
+    with config_context(**SETTINGS | {"n_workers": 4, "redis_url": server.url}):
         CirrusLogisticRegression(**PARAMETERS | {"max_iter": 1}).fit(X, y)
     assert urls and PASSWORD not in urls[0]
     with redis.Redis.from_url(urls[0]) as client, pytest.raises(redis.AuthenticationError):
@@ -159,7 +161,7 @@ def test_the_job_in_the_store_goes_with_its_run(emulator, server, monkeypatch):
 
     monkeypatch.setattr(_trainer.Run, "_entry", note)
     X, y = labelled()
-    with config_context(**SETTINGS | {"redis_url": server.url}):
+    with config_context(**SETTINGS | {"n_workers": 4, "redis_url": server.url}):
         CirrusLogisticRegression(**PARAMETERS | {"max_iter": 1}).fit(X, y)
     (job,) = jobs
     assert job["redis_url"].startswith(f"redis://cirrus-{job['run_id']}:")
