@@ -159,8 +159,8 @@ def test_code_that_cannot_be_loaded(make):
 
 
 def test_refusals_for_now_are_tried_again(make, emulator):
-    emulator.faults.throttle(2)
-    emulator.faults.fail(2, 503)
+    emulator.faults.throttle(1)
+    emulator.faults.fail(1, 503)
     emulator.faults.fail(1, 500)
     backend = make()
     assert run(backend, FINE).ok

@@ -114,7 +114,7 @@ def test_a_budget_that_is_spent_leaves_a_model(fit, solver):
     assert whole <= model.cost_ < 3 * whole
     X, y = labelled()
     if model.n_iter_:
-        assert model.score(X, y) > 0.74
+        assert model.score(X, y) > 0.7  # a constant has 0.5
     assert model.coef_.shape == (1, 20) and np.isfinite(model.coef_).all()
 
 
