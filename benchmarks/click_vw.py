@@ -84,11 +84,11 @@ class VowpalWabbit:
         driver.finish()
         return self._clicks.loss(np.loadtxt(predictions))
 
-    def sweep(self):
+    def sweep(self, rates, all_passes):
         """Fit from the cache at each rate and number of passes; return all, best loss first."""
         fits = []
-        for rate in RATES:
-            for passes in PASSES:
+        for rate in rates:
+            for passes in all_passes:
                 fits.append({"rate": rate, "passes": passes} | self.fit(rate, passes, "from_cache"))
                 say(f"vw {fits[-1]}")
         return sorted(fits, key=lambda entry: entry["loss"])

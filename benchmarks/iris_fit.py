@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 
 # What history_ says of the workers' seconds in each epoch, summed over the workers.
-WORK = ("compute_seconds", "server_seconds")
+WORK = ("localize_seconds", "compute_seconds", "server_seconds")
 
 
 def parse(arguments=None):

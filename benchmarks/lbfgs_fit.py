@@ -6,29 +6,32 @@ turns, after a first fit of ours that starts server and workers. The objective i
 in float64, from coef_ and intercept_; ``excess`` is what lies above the lowest that either side
 reached on the data, relative to it.
 
-    python benchmarks/lbfgs_fit.py --data-dir path/of/a9a
+    CIRRUS_TEST_DATA=folder/of/a9a python benchmarks/lbfgs_fit.py
+    python benchmarks/lbfgs_fit.py --data-dir folder/of/a9a --data a9a
 """
 
 import argparse
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 from machine import describe_machine, print_report, quantiles, say
+from real_data import add_data_dir, load_a9a
 from scipy.special import log_softmax
-from sklearn.datasets import load_digits, load_svmlight_file
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_cirrus import CirrusLogisticRegression
 from sklearn_cirrus.datasets import make_clicks
 
+DATA = ("a9a", "digits", "clicks")
+
 
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", nargs="+", default=["a9a", "digits", "clicks"])
-    parser.add_argument("--data-dir", type=Path, help="folder with the file a9a (LIBSVM)")
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    add_data_dir(parser)
     parser.add_argument("--clicks", type=int, default=100_000, help="rows of clicks")
     parser.add_argument("--features", type=int, default=1 << 20, help="columns of clicks")
     parser.add_argument("--C", type=float, default=1.0)
@@ -36,10 +39,7 @@ def parse(arguments=None):
     parser.add_argument("--max-iter", type=int, default=5000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args(arguments)
-    if "a9a" in options.data and options.data_dir is None:
-        parser.error("a9a needs --data-dir")
-    return options
+    return parser.parse_args(arguments)
 
 
 def load(name, options):
@@ -48,8 +48,7 @@ def load(name, options):
         return load_digits(return_X_y=True)
     if name == "clicks":
         return make_clicks(options.clicks, n_features=options.features, random_state=0)
-    X, y = load_svmlight_file(str(options.data_dir / name), n_features=123)
-    return X, (y > 0).astype(int)
+    return load_a9a(options.data_dir)
 
 
 def objective(model, X, y, C):

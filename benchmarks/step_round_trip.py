@@ -16,7 +16,7 @@ import time
 import numpy as np
 from machine import describe_machine, print_report, quantiles, say
 
-from cirrus_runtime.engines import HeldConnection, pack
+from cirrus_runtime.engines.connection import HeldConnection, pack
 from cirrus_runtime.server import ModelSpec, ParameterServer, open_engine
 from sklearn_cirrus.servers import open_server
 

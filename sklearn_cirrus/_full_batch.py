@@ -11,18 +11,18 @@ that have not come back are leased there. What has come back counts, so there ar
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cirrus_runtime.full_batch import ParameterVector, read_body
 from cirrus_runtime.protocol import Lease
 
+from ._costs import costs_of
 from ._trainer import Run
 from .exceptions import DivergenceError, RunEnded, ServerUnavailable
 
 _NO_IDS = np.empty(0, np.uint32)
-_TOTALS = {"compute_seconds": "compute", "server_seconds": "server", "wait_seconds": "wait"}
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,8 @@ class Evaluation:
     gradient : float64 array of shape (rows, width)
         Of that sum.
     costs : dict
-        ``rows``, ``workers``, ``compute_seconds``, ``server_seconds``, ``wait_seconds`` (sums
-        over the workers), ``server_bytes``, ``workers_replaced``, ``server_restarts``,
-        ``seconds`` (since the start of the fit).
+        What :func:`~sklearn_cirrus._costs.costs_of` says, and ``workers_replaced``,
+        ``server_restarts``, ``seconds`` (since the start of the fit).
     """
 
     loss: float
@@ -92,6 +91,7 @@ class FullBatchRun(Run):
         self._rounds = {}
         self._restarts = self.crew.replaced = 0
         self._is_published = False
+        self._loss, self._gradient, self._summed = 0.0, np.zeros(self.shape), 0
         if self._epoch == 0:
             self._publish()
             self.crew.start(self._train.n_blocks)
@@ -108,21 +108,21 @@ class FullBatchRun(Run):
             except (ServerUnavailable, RunEnded) as error:
                 self._reconnect(error)
         self._setbacks = 0
-        return self._sum([reports[block] for block in range(self._train.n_blocks)])
+        if not (np.isfinite(self._loss) and np.isfinite(self._gradient).all()):
+            raise DivergenceError("the loss or its gradient is not a finite number: scale the data")
+        return Evaluation(self._loss, self._gradient, self._costs(list(reports.values())))
 
-    def _sum(self, reports):
-        """Return the evaluation that the reports of all blocks, in order, make up."""
-        gradient = np.zeros(self.shape)
-        for block, report in enumerate(reports):
-            known = self._ids[block].size if self._epoch else None
+    def _look_at(self, reports):
+        """Sum the reports in the order of the blocks, as far as they have come; let bodies go."""
+        while (report := reports.get(self._summed)) is not None:
+            known = self._ids[self._summed].size if self._epoch else None
             ids, values = read_body(report.body, self.shape[1], known)
             if ids is not None:
-                self._ids.append(ids)
-            gradient[self._ids[block]] += values  # a block names a column once
-        loss = sum(report.loss for report in reports)
-        if not (np.isfinite(loss) and np.isfinite(gradient).all()):
-            raise DivergenceError("the loss or its gradient is not a finite number: scale the data")
-        return Evaluation(loss, gradient, self._costs(reports))
+                self._ids.append(ids.copy())  # not a view, which would keep the body
+            self._gradient[self._ids[self._summed]] += values  # a block names a column once
+            self._loss += report.loss
+            reports[self._summed] = replace(report, body=b"")
+            self._summed += 1
 
     def record(self, entry):
         """Take up an entry of the history."""
@@ -165,14 +165,7 @@ class FullBatchRun(Run):
 
     def _costs(self, reports):
         """Return what an evaluation has cost."""
-        totals = {
-            name: sum(getattr(report, field) for report in reports)
-            for name, field in _TOTALS.items()
-        }
-        return totals | {
-            "rows": sum(report.rows for report in reports),
-            "server_bytes": sum(report.nbytes for report in reports),
-            "workers": len({report.worker for report in reports}),
+        return costs_of(reports) | {
             "workers_replaced": self.crew.replaced,
             "server_restarts": self._restarts,
             "seconds": time.perf_counter() - self._started,

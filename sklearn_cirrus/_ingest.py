@@ -5,6 +5,7 @@ user's rows are sorted. No more than one block is in memory besides X itself.
 """
 
 from ctypes import c_int, c_int64, c_size_t, c_void_p
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -24,6 +25,23 @@ _gather_dense = declare(
 )
 _ENTRIES = 1 << 20  # looked at together
 _SMALL = 1 << 20  # bytes of data that one worker may as well train alone
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the data.
+
+    Attributes
+    ----------
+    blocks : iterable of Block
+        Read once, one after the other.
+    n_blocks : int
+    n_rows : int
+    """
+
+    blocks: object
+    n_blocks: int
+    n_rows: int
 
 
 def row_bytes(X):

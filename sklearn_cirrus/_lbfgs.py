@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
+from threadpoolctl import threadpool_limits
 
 from ._cost import BudgetSpent
+from ._costs import SUMMED
 
 _LINE_SEARCH = 50  # evaluations of an iteration at most, as in scikit-learn
 _MEMORY, _LITTLE_MEMORY = 30, 10  # steps remembered, each twice as large as the model
@@ -95,20 +97,23 @@ class Minimizer:
         if self._evaluate(x).largest <= self._tol:
             self._record(self._last)
             return Minimum(start, 0, True)
-        result = optimize.minimize(
-            *(self._function, x),
-            jac=True,
-            method="L-BFGS-B",
-            callback=self._iteration,
-            options={
-                "maxiter": max_iter,
-                "maxfun": (max_iter + 1) * (_LINE_SEARCH + 1),
-                "maxls": _LINE_SEARCH,
-                "maxcor": _MEMORY if x.size <= _SMALL else _LITTLE_MEMORY,
-                "ftol": _FTOL,
-                "gtol": 0.0,
-            },
-        )
+        # Its arrays are small: more threads would only wait for each other, and on how many there
+        # are would depend how sums are rounded.
+        with threadpool_limits(1, user_api="blas"):
+            result = optimize.minimize(
+                *(self._function, x),
+                jac=True,
+                method="L-BFGS-B",
+                callback=self._iteration,
+                options={
+                    "maxiter": max_iter,
+                    "maxfun": (max_iter + 1) * (_LINE_SEARCH + 1),
+                    "maxls": _LINE_SEARCH,
+                    "maxcor": _MEMORY if x.size <= _SMALL else _LITTLE_MEMORY,
+                    "ftol": _FTOL,
+                    "gtol": 0.0,
+                },
+            )
         if self._n_iter == 0:  # rounding hides what the first step would gain
             self._record(self._evaluate(result.x))
         arrived = result.success or self._tol < 0 or self._evaluate(result.x).largest <= self._tol
@@ -154,8 +159,7 @@ class Minimizer:
     def _record(self, point):
         """Add an entry to the history."""
         costs, self._fresh = self._fresh, []
-        summed = ("rows", "compute_seconds", "server_seconds", "wait_seconds", "server_bytes")
-        summed += ("workers_replaced", "server_restarts")
+        summed = (*SUMMED, "workers_replaced", "server_restarts")
         self._run.record(
             {
                 "epoch": self._n_iter,

@@ -8,14 +8,12 @@ from cirrus_runtime.protocol import TrainJob
 
 from ._exact_blocks import count_exact_blocks, make_exact_blocks
 from ._full_batch import FullBatchRun
-from ._ingest import row_bytes
+from ._ingest import Part, row_bytes
 from ._lambda_settings import complete_config
 from ._lbfgs import Minimizer
-from ._logistic_fit import LogisticOutcome
-from ._logistic_state import LogisticState
+from ._logistic_state import LogisticOutcome, LogisticState
 from ._moments import Moments
 from ._open_run import open_run
-from ._outcome import Part
 from ._smallest import smallest
 from ._trainer import new_run_id
 from ._variables import Variables

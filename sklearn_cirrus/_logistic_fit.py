@@ -1,38 +1,24 @@
 """From an estimator's parameters and validated data to a run, and from its outcome to weights."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from cirrus_runtime.protocol import TrainJob
+from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
 from ._columns import Columns
-from ._ingest import count_blocks, make_blocks
+from ._convergence import look_for_better
+from ._ingest import Part, count_blocks, make_blocks
 from ._lambda_settings import complete_config
-from ._logistic_state import LogisticState
+from ._logistic_state import LogisticOutcome, LogisticState
 from ._open_run import open_run
-from ._outcome import Part
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
-from ._schedule import Schedule
 from ._trainer import Run, new_run_id
-
-
-@dataclass(frozen=True)
-class LogisticOutcome:
-    """The result of a fit: fitted attributes, and the state to go on from."""
-
-    coef: np.ndarray
-    intercept: np.ndarray
-    history: list
-    converged: bool
-    state: LogisticState
-    n_iter: int
-    cost: float
-    is_cut: bool  # by max_cost
 
 
 class LogisticFit:
@@ -131,15 +117,16 @@ class LogisticFit:
             *(outcome.slots, params.solver, params.fit_intercept),
             *(columns, rates, outcome.clock, seen),
         )
+        converged, gain = look_for_better(self, schedule, spec, columns, outcome)
         return LogisticOutcome(
-            *(coef, intercept, outcome.history, schedule.converged),
-            *(state, len(outcome.history), run.place.cost, outcome.is_cut),
+            *(coef, intercept, outcome.history, converged, state, len(outcome.history), gain),
+            *(run.place.cost, outcome.is_cut),
         )
 
     def _split(self):
         """Return the rows to train on, in random order, and those held out."""
         n = self.X.shape[0]
-        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64)
+        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64, copy=False)
         if not self.params.early_stopping or self.one_pass:
             return rows, rows[:0]
         return train_test_split(
@@ -196,12 +183,12 @@ class LogisticFit:
         if self.one_pass and params.learning_rate == "auto":
             rate = streaming_rate(params.solver, rate, steps)
         return Schedule(
-            rate=rate,
+            rate=float(rate),
             adaptive=params.learning_rate == "auto",
             max_iter=1 if self.one_pass else int(params.max_iter),
-            tol=params.tol,
+            tol=None if params.tol is None else float(params.tol),
             patience=int(params.n_iter_no_change),
-            falling=rates.power_t > 0.5,
+            falling=bool(rates.power_t > 0.5),
             constant=self.one_pass,
         )
 

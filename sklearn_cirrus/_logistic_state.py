@@ -1,4 +1,7 @@
-"""What a fitted logistic regression keeps to go on from. It loads where no Redis client is."""
+"""What a logistic regression has come to, and what it keeps to go on from.
+
+It loads where no Redis client is.
+"""
 
 from dataclasses import dataclass, field
 
@@ -39,3 +42,18 @@ class LogisticState:
     def of_weights(cls, coef, intercept):
         """Return the state of a model of which only the weights are known."""
         return cls({"weights": np.vstack([coef.T, intercept]).astype(np.float32)})
+
+
+@dataclass(frozen=True)
+class LogisticOutcome:
+    """The result of a fit: fitted attributes, the state to go on from, and how far it came."""
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    history: list
+    converged: bool
+    state: LogisticState
+    n_iter: int
+    gain: float | None = None  # what the objective can still be lowered by, if looked at
+    cost: float = 0.0  # US dollars
+    is_cut: bool = False  # by max_cost

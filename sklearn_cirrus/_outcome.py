@@ -1,23 +1,6 @@
-"""What goes into a run and what it leaves."""
+"""What a run leaves."""
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the data.
-
-    Attributes
-    ----------
-    blocks : iterable of Block
-        Read once, one after the other.
-    n_blocks : int
-    n_rows : int
-    """
-
-    blocks: object
-    n_blocks: int
-    n_rows: int
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ class Place:
                 self._meter.stop()
 
 
-def open_place(config, run_id, host=None):
+def open_place(config, run_id, nbytes, host=None):
     """Return the place for a run.
 
     Parameters
@@ -152,6 +152,9 @@ def open_place(config, run_id, host=None):
     config : Config
         For backend "lambda" a complete one: see ``_lambda_settings.py``.
     run_id : str
+    nbytes : float
+        About the size of all blocks together. Backend inline keeps them in memory, but in files
+        if they are more than a worker may keep: data need not fit into memory twice.
     host : str, optional
         Type of the server's host, if it is to be paid for.
 
@@ -169,7 +172,11 @@ def open_place(config, run_id, host=None):
     if config.backend == "lambda":
         return _open_on_lambda(config, run_id, host)
     if config.backend == "inline":
-        board, engine, store = InlineBoard(), InlineEngine(), MemoryStore()
+        board, engine = InlineBoard(), InlineEngine()
+        if nbytes <= config.buffer_bytes:
+            store = MemoryStore()
+        else:
+            store = open_store(f"file://{scratch_folder()}")
         resources = Resources(board, engine, store)
         backend = InlineBackend(resources, cancel=board.take_down)
         return Place(board, engine, store, backend)

@@ -17,6 +17,7 @@ the trainer (it may be larger than the memory of this machine).
 
 import logging
 import time
+from collections import deque
 
 from cirrus_runtime.keys import RunKeys
 from cirrus_runtime.server import ParameterServer
@@ -55,6 +56,8 @@ class LastingRun:
         self._losses = self._setbacks = 0  # of connections and of models, without any progress
         self._lost_since = 0.0
         self._furthest = 0  # epochs that were done, gone back to or not
+        self._under_way = False  # whether a worker has the lease of a course, or it is on the board
+        self._unread = deque()  # reports, beginning with those of the round that is waited for
 
     def create(self, slots, clock=None):
         """Create the model and load what is known of it: slot by name."""
@@ -138,6 +141,8 @@ class LastingRun:
         """Take the state of a checkpoint for that of the run."""
         self._epoch, self._going = checkpoint.epoch, True
         self._done, self._rounds = dict(checkpoint.reports), {}
+        self._under_way = False
+        self._unread.clear()
         self.history = list(checkpoint.history)
         self._best, self._best_loss = checkpoint.best, checkpoint.best_loss
         self._schedule.restore(checkpoint.schedule)

@@ -36,7 +36,7 @@ class Round:
 def train_leases(keys, n_blocks, epoch, schedule, seed):
     """Return a lease to train on each block, with the rates at its first row and after its last."""
     order = np.arange(n_blocks)
-    if epoch > 0:  # no block is to be always the last
+    if epoch > 0 and n_blocks > 1:  # no block is to be always the last
         order = np.random.default_rng((seed, epoch)).permutation(n_blocks)
     rates = [schedule.at(epoch + place / n_blocks) for place in range(n_blocks + 1)]
     return [

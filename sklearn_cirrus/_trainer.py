@@ -8,7 +8,8 @@ error, Ctrl-C), its keys are deleted, its workers end, its objects leave the sto
 
 Workers may die at any time: ``_crew.py`` replaces them. The server may be lost at any time:
 ``_recovery.py`` makes the model anew from the last checkpoint. An epoch is a round of leases of
-which some are done, so the loop below goes on in the middle of it whatever has happened.
+which some are done, so the loop below goes on in the middle of it whatever has happened. With a
+single block, a worker posts these leases and the trainer only follows: see ``course.py``.
 """
 
 import logging
@@ -18,9 +19,11 @@ import uuid
 import numpy as np
 
 from cirrus_runtime.blocks import encode_block
+from cirrus_runtime.course import MOST_WEIGHTS, Course, Penalty
 from cirrus_runtime.errors import CirrusError
 
 from ._cost import BudgetSpent
+from ._costs import costs_of
 from ._outcome import Outcome
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
@@ -52,6 +55,7 @@ class Run(LastingRun):
         self._leases = 0
         self._weights = None
         self._is_cut = False
+        self._alone = False  # whether one worker goes through the epochs by itself: course.py
         self._started = time.perf_counter()
 
     def __enter__(self):
@@ -88,6 +92,9 @@ class Run(LastingRun):
         """
         self._train, self._valid, self._identity = train, valid, identity
         self._schedule, self._keep_best = schedule, keep_best
+        self._penalty = Penalty.of(self.spec)
+        small = self.spec.rows * self.spec.width <= MOST_WEIGHTS
+        self._alone = small and train.n_blocks == 1 and valid is None
         if self._first.schedule is None:
             self._first.schedule = schedule.state()
         self._go_back_to(self._first)
@@ -134,6 +141,8 @@ class Run(LastingRun):
             done = self._done if kind == "train" else {}
             self._rounds[kind] = Round.of(leases, self._leases, done)
             self._leases += len(leases)
+            if self._under_way:  # the worker posts them
+                self._rounds[kind].waiting = []
         return self._rounds[kind]
 
     def _draw_up(self, kind):
@@ -145,7 +154,12 @@ class Run(LastingRun):
 
     def _offer(self, waiting, count):
         """Offer the first leases that wait."""
-        self.place.board.offer(waiting[:count])
+        leases = waiting[:count]
+        if self._alone:
+            course = Course(self._schedule, self._penalty)
+            leases = [course.lease(lease) for lease in leases]
+        self.place.board.offer(leases)
+        self._under_way = self._alone
         del waiting[:count]
 
     def _await(self, kind):
@@ -156,7 +170,10 @@ class Run(LastingRun):
         heard = time.monotonic()
         while this.missing:
             self.place.check_budget()
-            for report in self.place.board.collect(_POLL_SECONDS):
+            if not self._unread:
+                self._unread.extend(self.place.board.collect(_POLL_SECONDS))
+            while self._unread and this.missing:
+                report = self._unread.popleft()
                 if report.error:
                     raise BlockError(f"a worker could not use its block: {report.error}")
                 lease = this.missing.pop(report.number, None)
@@ -165,6 +182,7 @@ class Run(LastingRun):
                     self._losses = 0
                     self.crew.note(report, lease)
                     this.reports[lease.block] = report
+                    self._look_at(this.reports)
             if kind == "train":
                 self._progress(sum(report.rows for report in this.reports.values()), None)
             if this.missing:
@@ -177,13 +195,20 @@ class Run(LastingRun):
                 self._save()
         return list(this.reports.values())
 
+    def _look_at(self, reports):
+        """Do what can be done before all reports of a round are there: for ``FullBatchRun``."""
+
     # ---- Epochs
 
     def _train_epoch(self):
         """Train one epoch, or what is left of it."""
         reports = self._await("train")
-        weights = self.server.dump("weights")
-        entry = self._entry(self._epoch, reports, weights, self._schedule)
+        if self._alone:
+            weights, penalty = None, reports[0].penalty
+        else:
+            weights = self.server.dump("weights")
+            penalty = self._penalty(weights)
+        entry = self._entry(self._epoch, reports, penalty, self._schedule)
         if self._valid is not None:
             losses = self._await("loss")
             entry["valid_loss"] = sum(r.loss for r in losses) / sum(r.weight for r in losses)
@@ -202,14 +227,10 @@ class Run(LastingRun):
         if self._epoch > self._furthest:
             self._furthest, self._setbacks = self._epoch, 0
 
-    def _entry(self, epoch, reports, weights, schedule):
+    def _entry(self, epoch, reports, penalty, schedule):
         """Return the history entry of an epoch."""
-        total = {
-            name: sum(getattr(report, name) for report in reports)
-            for name in ("rows", "weight", "loss", "updates", "nbytes", "compute", "server", "wait")
-        }
-        loss = total["loss"] / total["weight"]
-        objective = loss + self._penalty(weights)
+        loss = sum(report.loss for report in reports) / sum(report.weight for report in reports)
+        objective = loss + penalty
         if not np.isfinite(objective):
             raise DivergenceError(
                 f"training diverged in epoch {epoch + 1}: the objective is {objective}; "
@@ -220,32 +241,21 @@ class Run(LastingRun):
             "train_loss": loss,
             "objective": objective,
             "learning_rate": schedule.at(epoch + 1.0),
-            "rows": total["rows"],
-            "updates": total["updates"],
-            "workers": len({report.worker for report in reports}),
+            "updates": sum(report.updates for report in reports),
             "seconds": time.perf_counter() - self._started,
-            "compute_seconds": total["compute"],
-            "server_seconds": total["server"],
-            "wait_seconds": total["wait"],
-            "server_bytes": total["nbytes"],
+            **costs_of(reports),
             "workers_replaced": self.crew.replaced,
             "server_restarts": self._restarts,
         }
-
-    def _penalty(self, weights):
-        """Return the penalty of the weights, per row of data."""
-        if self.spec.l1 == 0 and self.spec.l2 == 0:
-            return 0.0
-        w = weights[: self.spec.penalized].ravel().astype(np.float64)
-        return self.spec.l2 / 2 * (w @ w) + self.spec.l1 * np.abs(w).sum()
 
     def _collect(self):
         """Read what is to be kept from the server."""
         info = self.server.info()
         names = [name for name in self.spec.slots if name != "weights"]
         weights = self._weights if self._best is None else self._best
+        # The worker that went through the epochs has read them, or an epoch was cut short.
         if weights is None or (self._is_cut and self._best is None):
-            weights = self.server.dump("weights")  # of an epoch that was cut short
+            weights = self.server.dump("weights")
         slots = {"weights": weights} | {name: self.server.dump(name) for name in names}
         return Outcome(slots, (info["steps"], info["rate"]), self.history, self._is_cut)
 

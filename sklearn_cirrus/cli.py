@@ -44,6 +44,24 @@ def build_parser() -> argparse.ArgumentParser:
         description="Try every part that a fit needs. The exit status is 1 when one is missing.",
     )
 
+    deploy_command.add_deploy_arguments(
+        commands.add_parser(
+            "deploy",
+            help="put up on AWS what fits need, or change it",
+            description="Put up on AWS what fits need: a bucket, roles, functions and, if asked, "
+            "a parameter server. Run again, it changes what differs; an option that is not given "
+            "stays as it was deployed.",
+        )
+    )
+    deploy_command.add_destroy_arguments(
+        commands.add_parser(
+            "destroy",
+            help="remove from AWS all that deploy has put up",
+            description="Remove from AWS all that bears the tag of the stack. Cut off or failed, "
+            "it goes on where it was when it is run again.",
+        )
+    )
+
     emulate = commands.add_parser(
         "emulate",
         help="run a Lambda service on this machine, for tests",
@@ -76,23 +94,6 @@ def build_parser() -> argparse.ArgumentParser:
             "of joblib), and print its size and the time of its import beside Lambda's limits.",
         )
     )
-    deploy_command.add_deploy_arguments(
-        commands.add_parser(
-            "deploy",
-            help="put up on AWS what fits need, or change it",
-            description="Put up on AWS what fits need: a bucket, roles, functions and, if asked, "
-            "a parameter server. Run again, it changes what differs; an option that is not given "
-            "stays as it was deployed.",
-        )
-    )
-    deploy_command.add_destroy_arguments(
-        commands.add_parser(
-            "destroy",
-            help="remove from AWS all that deploy has put up",
-            description="Remove from AWS all that bears the tag of the stack. Cut off or failed, "
-            "it goes on where it was when it is run again.",
-        )
-    )
     return parser
 
 
@@ -120,16 +121,16 @@ def main(arguments: list[str] | None = None) -> int:
             from ._doctor import run_doctor
 
             return run_doctor()
+        if options.command == "deploy":
+            return deploy_command.run_deploy(options)
+        if options.command == "destroy":
+            return deploy_command.run_destroy(options)
         if options.command == "emulate":
             from .emulator._command import run_emulator
 
             return run_emulator(options)
         if options.command == "bundle":
             return bundle_command.run_bundle(options)
-        if options.command == "deploy":
-            return deploy_command.run_deploy(options)
-        if options.command == "destroy":
-            return deploy_command.run_destroy(options)
         from ._demo import run_demo
 
         run_demo(options.data, options.workers)

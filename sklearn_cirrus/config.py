@@ -25,7 +25,7 @@ _MOST_SERVERS = 64
 class Config:
     """Settings of the fits of this process.
 
-    Attributes
+    Parameters
     ----------
     backend : {"local", "inline", "lambda"}, default="local"
         ``"local"``: worker processes of this machine and a parameter server. ``"inline"``: one
@@ -57,7 +57,8 @@ class Config:
     block_bytes : int, default=8388608
         Size of a block of data, about. ``CIRRUS_BLOCK_BYTES``.
     buffer_bytes : int, default=268435456
-        Most memory that a worker keeps blocks in for later epochs. ``CIRRUS_BUFFER_BYTES``.
+        Most memory that a worker keeps blocks in for later epochs. Backend "inline" keeps larger
+        data in a private temporary folder. ``CIRRUS_BUFFER_BYTES``.
     lease_seconds : float, default=30.0
         Time after which a worker that fell silent is replaced, and its block goes to another.
         ``CIRRUS_LEASE_SECONDS``.
@@ -221,7 +222,7 @@ def set_config(**settings):
     Parameters
     ----------
     **settings
-        Fields of :class:`Config`.
+        Fields of :class:`~sklearn_cirrus.config.Config`.
 
     Raises
     ------
@@ -239,7 +240,7 @@ def config_context(**settings):
     Parameters
     ----------
     **settings
-        Fields of :class:`Config`.
+        Fields of :class:`~sklearn_cirrus.config.Config`.
 
     Raises
     ------

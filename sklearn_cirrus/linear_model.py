@@ -1,41 +1,19 @@
 """Linear models that train on workers."""
 
-import warnings
-
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._classes import classes_of, classes_of_stream, row_weights
+from ._convergence import warn_of_nonconvergence
+from ._linear_classifier import LinearClassifier
+from ._logistic_parameters import check_parameters, learns_by_minibatches
 from ._logistic_state import LogisticState
-from ._parameters import check_choice, check_flag, check_integer, check_real, check_seed
-from ._validation import check_weights
 from .config import get_config
 
 __all__ = ["CirrusLogisticRegression"]
 
-SOLVERS = ("sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl")  # by minibatches
-# What has no meaning for lbfgs, and its default. n_iter_no_change would belong here, but
-# scikit-learn's own checks set it wherever there is one.
-_ONLY_MINIBATCHES = {"learning_rate": "auto", "batch_size": "auto", "early_stopping": False}
 
-
-def _learns_by_minibatches(estimator):
-    """Say why a solver has no partial_fit."""
-    if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is not available with solver='lbfgs', which uses all rows at once: "
-            f"choose one of {', '.join(SOLVERS)}"
-        )
-    return True
-
-
-class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
+class CirrusLogisticRegression(LinearClassifier):
     """Logistic regression trained by workers through a parameter server.
 
     Minimises scikit-learn's objective, ``C * sum_i s_i loss_i + penalty(coef_)``, with
@@ -103,7 +81,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
     intercept_ : ndarray of shape (1,) or (n_classes,), float64
     classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only if X has string column names.
     n_iter_ : int
         Epochs run; iterations of lbfgs.
@@ -111,10 +89,13 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         For each epoch: ``epoch``, ``train_loss`` (mean over the epoch, while it learnt),
         ``objective`` (with the penalty, per unit of row weight), ``valid_loss`` (with
         ``early_stopping``), ``learning_rate``, ``rows``, ``updates``, ``workers``, ``seconds``
-        (since the start of the fit), ``compute_seconds``, ``server_seconds``,
-        ``wait_seconds`` (sums over the workers), ``server_bytes``, ``workers_replaced``,
-        ``server_restarts``. For each iteration of lbfgs: all of these but the learning rate and
-        the updates, and ``gradient`` (its largest component) and ``evaluations``.
+        (since the start of the fit), ``server_bytes``, ``workers_replaced``,
+        ``server_restarts``, and sums over the workers: ``localize_seconds`` (numbering the columns
+        of minibatches), ``compute_seconds``, ``server_seconds`` (round trips), ``load_seconds``
+        (reading blocks, ahead of time with ``prefetch``), ``wait_seconds`` (without a block to
+        work on), ``stall_seconds`` (the part of it while the block was being read). For each
+        iteration of lbfgs: all of these but the learning rate and the updates, and ``gradient``
+        (its largest component) and ``evaluations``.
     cost_ : float
         US dollars that the fit has cost; 0.0 on this machine.
 
@@ -183,7 +164,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            float32 or float64; computed with in float32, by lbfgs in float64. A CSR matrix is
+            Of float32 or float64; computed with in float32, by lbfgs in float64. A CSR matrix is
             read as it is, other sparse formats are converted.
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), optional
@@ -203,30 +184,27 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If epochs still brought more than 100 ``tol`` when ``max_iter`` forced an end; if lbfgs
-            has ended with a gradient beyond ``tol``.
+            If a few exact steps on all rows show that the objective can be lowered by more than 100
+            ``tol``, relatively; if epochs still brought that much when ``max_iter`` forced an end
+            and this cannot be told so well (few epochs, an L1 penalty, ``early_stopping``); if
+            lbfgs has ended with a gradient beyond ``tol``.
         """
-        config = self._check_parameters()
+        config = self._settings()
         X, y = self._validate(X, y, reset=True)
-        classes = np.unique(y)
+        classes = classes_of(y)
         labels = np.searchsorted(classes, y)  # quicker than return_inverse, which sorts y
-        if len(classes) < 2:
-            raise ValueError(
-                "This solver needs samples of at least 2 classes in the data, but the data "
-                f"contains only one class: {classes[0]!r}"
-            )
         goes_on = self.warm_start and hasattr(self, "coef_")
         if goes_on:
             self._check_warm_start(X, classes)
-        weights = self._row_weights(X, y, classes, labels, sample_weight)
+        weights = row_weights(X, y, classes, labels, self.class_weight, sample_weight)
         start = LogisticState.of_weights(self.coef_, self.intercept_) if goes_on else None
         outcome = self._train(start, config, X, labels, weights, len(classes))
         self.classes_ = classes
         self._take(outcome)
-        self._warn_of_nonconvergence(outcome, len(classes))
+        warn_of_nonconvergence(self, outcome, len(classes))
         return self
 
-    @available_if(_learns_by_minibatches)
+    @available_if(learns_by_minibatches)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on these rows, going on from where the last call stopped.
 
@@ -251,7 +229,7 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         ValueError, CirrusError
             As in :meth:`fit`.
         """
-        config = self._check_parameters()
+        config = self._settings()
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all rows at once and so has no meaning in "
@@ -262,150 +240,20 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         X, y = self._validate(X, y, reset=first)
-        changed = not first and classes is not None
-        if changed and not np.array_equal(self.classes_, np.unique(classes)):
-            raise ValueError(
-                f"classes={classes!r} is not the same as on last call to partial_fit, "
-                f"was: {self.classes_!r}"
-            )
-        classes = np.unique(classes) if first else self.classes_
-        if len(classes) < 2:
-            raise ValueError(f"classes must name at least 2 classes, not only {classes!r}")
-        unknown = np.setdiff1d(y, classes)
-        if unknown.size:
-            raise ValueError(f"y has classes that partial_fit was not told of: {unknown!r}")
+        classes = classes_of_stream(y, classes, None if first else self.classes_)
         labels = np.searchsorted(classes, y)
-        weights = self._row_weights(X, y, classes, labels, sample_weight)
+        weights = row_weights(X, y, classes, labels, self.class_weight, sample_weight)
         start = None if first else self._state_to_go_on_from()
         outcome = self._train(start, config, X, labels, weights, len(classes), one_pass=True)
         self.classes_ = classes
         self._take(outcome)
         return self
 
-    def decision_function(self, X):
-        """Return the margins of rows.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Binary: positive for ``classes_[1]``.
-        """
-        check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-        return scores[:, 0] if scores.shape[1] == 1 else scores
-
-    def predict(self, X):
-        """Return the most probable class of rows.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        scores = self.decision_function(X)
-        indices = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[indices.astype(int)]
-
-    def predict_proba(self, X):
-        """Return the probability of every class.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return np.column_stack([expit(-scores), expit(scores)])
-        return softmax(scores, axis=1)
-
-    def predict_log_proba(self, X):
-        """Return the logarithm of the probability of every class, exact also where it is small.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return np.column_stack([log_expit(-scores), log_expit(scores)])
-        return log_softmax(scores, axis=1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-    def _check_parameters(self):
+    def _settings(self):
         """Refuse bad parameters; return the settings for this fit."""
-        check_real("C", self.C, 0, np.inf, also=(np.inf,), closed=False)
-        check_real("l1_ratio", self.l1_ratio, 0, 1)
-        check_flag("fit_intercept", self.fit_intercept)
-        check_choice("solver", self.solver, (*SOLVERS, "lbfgs"))
-        check_real("learning_rate", self.learning_rate, 0, 1e9, also=("auto",), closed=False)
-        check_integer("batch_size", self.batch_size, 1, also=("auto",))
-        check_integer("max_iter", self.max_iter, 1)
-        check_real("tol", self.tol, 0, 1, also=(None,))
-        check_flag("early_stopping", self.early_stopping)
-        check_real("validation_fraction", self.validation_fraction, 0, 1, closed=False)
-        check_integer("n_iter_no_change", self.n_iter_no_change, 1)
-        check_flag("warm_start", self.warm_start)
-        check_integer("n_workers", self.n_workers, 1, also=(None,))
-        check_seed("random_state", self.random_state)
-        check_integer("verbose", self.verbose, 0, also=(True, False))
-        if self.solver == "lbfgs":
-            self._check_parameters_of_lbfgs()
+        check_parameters(self)
         n_workers = None if self.n_workers is None else int(self.n_workers)
         return get_config(backend=self.backend, n_workers=n_workers)
-
-    def _check_parameters_of_lbfgs(self):
-        """Refuse what has no meaning for a full batch."""
-        if self.l1_ratio != 0:
-            raise ValueError(
-                "Solver lbfgs supports only 'l2' or None penalties, got "
-                f"l1_ratio={self.l1_ratio}: use l1_ratio=0, or solver='ftrl'"
-            )
-        for name, default in _ONLY_MINIBATCHES.items():
-            if getattr(self, name) != default:
-                raise ValueError(
-                    f"{name} has no meaning for solver='lbfgs', which uses all rows at once: "
-                    f"leave it at {default!r}, not {getattr(self, name)!r}"
-                )
-
-    def _validate(self, X, y="no_validation", *, reset):
-        """Validate X, and y if given, as scikit-learn does."""
-        checks = {"accept_sparse": "csr", "dtype": [np.float64, np.float32], "reset": reset}
-        if isinstance(y, str):
-            return validate_data(self, X, **checks)
-        X, y = validate_data(self, X, y, **checks)
-        check_classification_targets(y)
-        return X, y
-
-    def _row_weights(self, X, y, classes, labels, sample_weight):
-        """Return the weights of the rows, float64, or None where all are one."""
-        weights = check_weights(sample_weight, X)
-        if self.class_weight is None:
-            return weights
-        of_class = compute_class_weight(
-            self.class_weight, classes=classes, y=y, sample_weight=weights
-        )
-        return of_class[labels] * (1.0 if weights is None else weights)
 
     def _check_warm_start(self, X, classes):
         """Refuse data that the weights of the fit before do not fit."""
@@ -441,36 +289,3 @@ class CirrusLogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_iter_ = outcome.n_iter
         self.cost_ = outcome.cost
         self._state = outcome.state
-
-    def _warn_of_nonconvergence(self, outcome, n_classes):
-        """Warn when the weights are not the optimum, as far as can be told."""
-        if outcome.is_cut:
-            warnings.warn(
-                f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
-                f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-            return
-        final = outcome.history[-1]["objective"]
-        if final > np.log(n_classes):
-            warnings.warn(
-                "Training did not find a model better than a constant: the objective is "
-                f"{final:g}. Choose a smaller learning_rate, or scale the data.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        elif not outcome.converged and outcome.n_iter < self.max_iter:
-            warnings.warn(
-                "lbfgs could not lower the objective any further before the gradient had fallen "
-                f"to tol={self.tol}. Raise tol, scale the data or strengthen the penalty.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        elif not outcome.converged:
-            warnings.warn(
-                f"Maximum number of iterations reached (max_iter={self.max_iter}) before training "
-                "levelled off. Increase max_iter, scale the data or strengthen the penalty.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )

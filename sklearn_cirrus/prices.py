@@ -1,8 +1,9 @@
 """What AWS asks: list prices in US dollars without tax, on demand, before any free allowance.
 
-One table, each figure with the day on which it was last compared with AWS's published list and
-with the page where AWS publishes it. A region or a type that is not here has no price rather than
-a guessed one. To add a region, add a column to ``_REGIONS``.
+One table, each figure with the page where AWS publishes it and the day as of which it is given
+here. They were taken from third parties' copies of AWS's lists, not from AWS's pages: compare
+those that matter to you. A region or a type that is not here has no price rather than a guessed
+one. To add a region, add a column to ``_REGIONS``.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ _EBS = "https://aws.amazon.com/ebs/pricing/"
 _VPC = "https://aws.amazon.com/vpc/pricing/"
 _SSM = "https://aws.amazon.com/systems-manager/pricing/"
 
-# (item, unit, source, day of the last comparison)
+# item: unit, page, day as of which the figure is given
 _ITEMS = {
     "lambda.gb_second.arm64": ("GB-second", _LAMBDA, "2024-10-01"),
     "lambda.gb_second.x86_64": ("GB-second", _LAMBDA, "2024-10-01"),
@@ -108,7 +109,7 @@ class Price:
     source : str
         Page on which AWS publishes it.
     date : str
-        Day of the last comparison, as YYYY-MM-DD.
+        Day as of which it is given, as YYYY-MM-DD.
     """
 
     dollars: float

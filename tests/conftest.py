@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -23,6 +24,20 @@ def pytest_configure(config):
         # A child Python takes the installed package too, not the source tree it is started in.
         PYTHONSAFEPATH="1",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_for_linear_algebra():
+    """Keep BLAS and OpenMP of this process to one thread, as workers do: matrices are small here.
+
+    Threads that wait for each other by spinning take many times longer on a machine that also runs
+    workers and a server.
+    """
+    import scipy.linalg  # noqa: F401 (loads the libraries to be limited)
+    import sklearn.linear_model  # noqa: F401
+
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

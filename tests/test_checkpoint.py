@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from cirrus_runtime.protocol import Report
+from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
 from sklearn_cirrus import _checkpoint
@@ -18,7 +19,6 @@ from sklearn_cirrus._checkpoint import (
     encode_checkpoint,
     runs_with_checkpoints,
 )
-from sklearn_cirrus._schedule import Schedule
 from sklearn_cirrus.exceptions import StoreError
 
 

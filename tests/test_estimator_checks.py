@@ -1,10 +1,10 @@
-"""scikit-learn's own checks, over every solver and backend."""
+"""scikit-learn's own checks, over every solver, and on every backend."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_cirrus import CirrusLogisticRegression
-from sklearn_cirrus.linear_model import SOLVERS
+from sklearn_cirrus._logistic_parameters import SOLVERS
 
 # What scikit-learn declares for its SGDClassifier, for the same reason.
 _WEIGHTS = (
@@ -15,15 +15,15 @@ _EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": _WEIGHTS,
     "check_sample_weight_equivalence_on_sparse_data": _WEIGHTS,
 }
+# test_backends.py holds every solver by minibatches to the same model on both backends, so worker
+# processes are checked with two of them.
+_CASES = [(solver, "inline") for solver in (*SOLVERS, "lbfgs")]
+_CASES += [(solver, "local") for solver in ("adagrad", "nesterov", "lbfgs")]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
-    [
-        CirrusLogisticRegression(solver=solver, backend=backend)
-        for backend in ("inline", "local")
-        for solver in (*SOLVERS, "lbfgs")
-    ],
+    [CirrusLogisticRegression(solver=solver, backend=backend) for solver, backend in _CASES],
     expected_failed_checks=lambda estimator: {} if estimator.solver == "lbfgs" else _EXPECTED,
 )
 def test_scikit_learn_checks(estimator, check):

@@ -21,7 +21,8 @@ AWS = {"boto3", "botocore"}
 IMPORT_SECONDS = 0.3
 
 # Runs in `python -I -S`: no site-packages, no environment, no current folder. argv: the folders
-# of the runtime, numpy, redis and safetensors, then the modules to import. Prints the seconds.
+# of the runtime, numpy, redis and safetensors, then the modules to import. Prints the seconds of
+# processor time.
 BARE = """
 import sys, time
 
@@ -37,10 +38,10 @@ class OnlyThese:
 count = int(sys.argv[1])
 sys.path += dict.fromkeys(sys.argv[2:2 + count])
 sys.meta_path.insert(0, OnlyThese())
-start = time.perf_counter()
+start = time.process_time()
 for module in sys.argv[2 + count:]:
     __import__(module)
-print(time.perf_counter() - start)
+print(time.process_time() - start)
 """
 
 
@@ -70,7 +71,7 @@ def runtime_modules():
 
 
 def run_bare(*modules):
-    """Import modules in a bare interpreter; return the seconds it took."""
+    """Import modules in a bare interpreter; return the seconds of processor time it took."""
     homes = [str(Path(p.__file__).parents[1]) for p in (cirrus_runtime, numpy, redis, safetensors)]
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", BARE, str(len(homes)), *homes, *modules],
@@ -132,8 +133,9 @@ def test_a_bare_interpreter_refuses_anything_else():
 def test_the_runtime_imports_fast():
     modules = runtime_modules()
     run_bare(*modules)  # writes the byte code
-    # The least: whatever else the machine does meanwhile can only add to it.
-    assert min(run_bare(*modules) for _ in range(9)) < IMPORT_SECONDS
+    # Once the files are in memory it computes and does not wait. Its own time, and the least of a
+    # few: whatever else the machine does meanwhile can only add to it.
+    assert any(run_bare(*modules) < IMPORT_SECONDS for _ in range(5))
 
 
 def test_importing_the_client_does_not_import_what_only_some_need():

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -146,16 +144,6 @@ def test_a_killed_worker_is_replaced(data, in_epochs, caplog, early_stopping):
     assert_nothing_left()
 
 
-def test_workers_killed_in_several_epochs(data, in_epochs, caplog):
-    X, y, loss = data
-    in_epochs([1, 2, 3], lambda run: [kill_worker(run, place) for place in (0, 1)])
-    model = fit(X, y)
-    assert len(re.findall(r"of run \w+ is replaced", caplog.text)) == 6
-    assert model.history_[-1]["train_loss"] == pytest.approx(loss, rel=0.05)
-    assert [entry["rows"] for entry in model.history_] == [N] * EPOCHS
-    assert_nothing_left()
-
-
 def test_a_report_that_comes_twice_counts_once(data, monkeypatch):
     """A lease that two workers did: one fell silent and finished late."""
     X, y, _ = data
@@ -203,22 +191,6 @@ def test_a_killed_server_is_replaced_and_the_next_fit_has_the_new_one(data, in_e
     monkeypatch.undo()
     model = fit(X, y)
     assert model.history_[-1]["train_loss"] == pytest.approx(loss, rel=0.05)
-    assert_nothing_left()
-
-
-def test_keys_that_somebody_deletes_are_an_error(data, in_epochs, monkeypatch):
-    X, y, _ = data
-
-    def flush(run):
-        with shared_server().client() as client:
-            client.flushall()
-
-    in_epochs([1], flush)
-    started = time.monotonic()
-    with pytest.raises(CirrusError):
-        fit(X, y)
-    assert time.monotonic() - started < 60
-    monkeypatch.undo()
     assert_nothing_left()
 
 
@@ -289,35 +261,3 @@ def test_no_warning_and_no_log_above_debug_in_a_good_fit(data, caplog):
         warnings.simplefilter("error")
         fit(X, y)
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
-
-
-FORKED = """
-import os
-import numpy as np
-from sklearn_cirrus import CirrusLogisticRegression
-
-X = np.random.default_rng(0).normal(size=(500, 4))
-y = X[:, 0] > 0
-
-def fit():
-    model = CirrusLogisticRegression(tol=None, max_iter=5, random_state=0)
-    return model.fit(X, y).coef_
-
-first = fit()
-child = os.fork()
-second = fit()  # both at once, and neither on the other's connections
-assert np.array_equal(first, second)
-if child:
-    assert os.waitpid(child, 0)[1] == 0
-    assert np.array_equal(first, fit())
-"""
-
-
-def test_a_fork_fits_on_its_own():
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0 and done.stderr == "", done.stderr

@@ -78,12 +78,15 @@ class Board(ABC):
         """Say that the worker is alive and still works on these leases."""
 
     @abstractmethod
-    def finish(self, token, report):
-        """Post the report and let go of the lease."""
+    def finish(self, token, *reports, then=None):
+        """Let go of the lease; post reports, and the lease that is to follow if there is one.
+
+        Nothing follows a lease that was given back or finished before.
+        """
 
     @abstractmethod
     def give_back(self, token, lease):
-        """Post a lease anew that the worker will not finish."""
+        """Post a lease anew that the worker will not finish, unless somebody did so before."""
 
 
 class InlineBoard(Board):
@@ -152,18 +155,20 @@ class InlineBoard(Board):
         with self._changed:
             self._check()
 
-    def finish(self, token, report):
+    def finish(self, token, *reports, then=None):
         with self._changed:
             self._check()
-            self._held.pop(token, None)
-            self._reports.append(report)
+            was_held = self._held.pop(token, None) is not None
+            self._reports.extend(reports)
+            if then is not None and was_held:
+                self._leases.append(then)
             self._changed.notify_all()
 
     def give_back(self, token, lease):
         with self._changed:
             self._check()
-            self._held.pop(token, None)
-            self._leases.append(lease)
+            if self._held.pop(token, None) is not None:
+                self._leases.append(lease)
             self._changed.notify_all()
 
     def _check(self):

@@ -5,8 +5,8 @@ consumer. Taking is XREADGROUP (and XAUTOCLAIM, for leases that nobody renews), 
 oneself, finishing one transaction of XADD to the reports, XACK and XDEL. Taking the board down
 deletes both streams: Redis then wakes a blocked XREADGROUP with an error.
 
-A fit on small data passes here twice in each of its short epochs, so commands go packed through
-held connections: one for what may block, one for the rest, for they come from different threads.
+A fit on small data passes here every few milliseconds, so commands go packed through held
+connections: one for what may block, one for the rest, for they come from different threads.
 """
 
 from .board import Board
@@ -161,21 +161,27 @@ class RedisBoard(Board):
     def renew(self, tokens):
         self._call(b"XCLAIM", self._leases, _GROUP, self._consumer, b"0", *tokens, b"JUSTID")
 
-    def finish(self, token, report):
-        self._replace(token, self._reports, report)
+    def finish(self, token, *reports, then=None):
+        self._replace(token, reports, then)
 
     def give_back(self, token, lease):
-        self._replace(token, self._leases, lease)
+        self._replace(token, (), lease)
 
     def close(self):
         self._waiting.close()
         self._prompt.close()
 
-    def _replace(self, token, stream, record):
-        """Let go of a lease and post a record, both or neither."""
-        release = pack(b"XACK", self._leases, _GROUP, token) + pack(b"XDEL", self._leases, token)
-        _check(self._transaction([release, _post(stream, record)], commands=3))
+    def _replace(self, token, reports, lease):
+        """Let go of a lease and post reports and a lease, all or nothing."""
+        release = pack(b"XACK", self._leases, _GROUP, token), pack(b"XDEL", self._leases, token)
+        posts = [_post(self._reports, report) for report in reports]
+        if lease is not None:
+            posts.append(_post(self._leases, lease))
+        was_held, *_, last = replies = self._transaction([*release, *posts])
+        _check(replies)
         self._taken.discard(token)
+        if lease is not None and not was_held:  # taken over, or done when the reply was lost
+            self._call(b"XDEL", self._leases, last)
 
     def _call(self, *command):
         """Run a command that does not block."""
@@ -187,12 +193,11 @@ class RedisBoard(Board):
         with _ended():
             return self._waiting.call(pack(*command))
 
-    def _transaction(self, packed, commands=None):
+    def _transaction(self, packed):
         """Run packed commands, all or none; return their replies."""
-        packed = list(packed)
-        commands = len(packed) if commands is None else commands
+        packed = [_MULTI, *packed, _EXEC]
         with _ended():
-            replies = self._prompt.call_all(b"".join([_MULTI, *packed, _EXEC]), commands + 2)[-1]
+            replies = self._prompt.call_all(b"".join(packed), len(packed))[-1]
             for reply in replies:
                 if isinstance(reply, Exception):  # redis-py raises no error inside a reply
                     raise refusal(str(reply)) from reply
@@ -220,7 +225,7 @@ def _post(stream, record):
 
 def _check(replies):
     """Raise RunEnded if a record could not be posted."""
-    if replies[-1] is None:
+    if None in replies:
         raise RunEnded("the run has ended")
 
 

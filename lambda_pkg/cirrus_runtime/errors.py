@@ -18,8 +18,10 @@ class ServerError(CirrusError):
 
 
 class ServerUnavailable(ServerError):
-    """The connection to the server was lost or cannot be made; whether it did the last command is
-    unknown. Trying again may help."""
+    """The connection to the server was lost or cannot be made.
+
+    Whether it did the last command is unknown. Trying again may help.
+    """
 
 
 class RunEnded(ServerError):

@@ -8,7 +8,9 @@ as they fit into ``buffer_bytes`` together.
 
 import queue
 import threading
+import time
 from collections import OrderedDict
+from functools import partial
 
 from .blocks import decode_block
 from .errors import RunEnded, ServerUnavailable, StoreError
@@ -83,8 +85,9 @@ class LeaseSource:
             self._thread.start()
 
     def next(self, timeout):
-        """Return (token, lease, block), or None if there was no lease for ``timeout`` s.
+        """Return (token, lease, block, seconds that it took to load), or None.
 
+        None: there was no lease for ``timeout`` s.
         The block is a StoreError if it could not be loaded. Raises RunEnded at the end, and
         whatever stopped the thread.
         """
@@ -104,9 +107,9 @@ class LeaseSource:
         if held:
             self._retry(self._board.renew, held)
 
-    def finish(self, token, report):
-        """Post the report of a lease."""
-        self._retry(self._board.finish, token, report)
+    def finish(self, token, *reports, then=None):
+        """Post the reports of a lease, and the lease that is to follow."""
+        self._retry(partial(self._board.finish, token, *reports, then=then))
         self._held.pop(token, None)
 
     def close(self):
@@ -135,10 +138,12 @@ class LeaseSource:
             return None
         token, lease = taken
         self._held[token] = lease
+        begin = time.perf_counter()
         try:
-            return token, lease, self._cache.load(lease.name)
+            block = self._cache.load(lease.name)
         except StoreError as error:  # the worker reports it as the result of the lease
-            return token, lease, error
+            block = error
+        return token, lease, block, time.perf_counter() - begin
 
     def _work_ahead(self):
         """Take and load until the run ends."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from .errors import CirrusError
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,9 @@ class Lease:
         Name of the block in the store.
     lr, lr_end : float
         Learning rate at the first row and after the last; linear between.
+    course : dict or None
+        If the worker is to go on with the epochs that follow: what they depend on, see
+        ``course.py``.
     """
 
     number: int
@@ -124,6 +127,7 @@ class Lease:
     name: str
     lr: float = 0.0
     lr_end: float = 0.0
+    course: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -147,10 +151,17 @@ class Report:
     updates : int
         Minibatches pushed.
     nbytes : int
-        Sent to and received from the server.
-    compute, server, wait : float
-        Seconds in the kernels, in round trips, and without a block to work on.
+        Sent to and received from the server, for minibatches.
+    localize, compute, server : float
+        Seconds of numbering the columns of minibatches, of computing on them, and in round trips.
+    load : float
+        Seconds of reading the block, be it on a thread of its own.
+    wait : float
+        Seconds before, without a block to work on: until there was a lease and until its block
+        was read.
     error : str
+    penalty : float
+        Of a lease with a course: that of the model at its end, per row of data.
     body : buffer
         Of a lease of kind ``"gradient"``: see ``full_batch.py``.
     """
@@ -165,10 +176,13 @@ class Report:
     loss: float = 0.0
     updates: int = 0
     nbytes: int = 0
+    localize: float = 0.0
     compute: float = 0.0
     server: float = 0.0
+    load: float = 0.0
     wait: float = 0.0
     error: str = ""
+    penalty: float = 0.0
     body: bytes = b""
 
 

@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from .board_redis import RedisBoard
+from .course import Course
 from .engines import InlineEngine, PushTag, open_shards
 from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
@@ -28,6 +29,8 @@ _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
 _CUT_SECONDS = 1.0  # left before it when a worker gives back the block that it is on
+_HOLD_SECONDS = 0.05  # for which reports of a course are held back, to go together
+_HOLD_MORE = 1e-5  # and this for each epoch before: the state of a course grows with them
 
 
 def run_worker(job, resources=None):
@@ -167,32 +170,58 @@ class _Worker:
             item = self.source.next(self.wait)
             if item is None:
                 continue
-            token, lease, block = item
-            waited = time.perf_counter() - started
-            if isinstance(block, StoreError):
-                totals = {"error": f"{type(block).__name__}: {block}"}
-            elif lease.kind == "train":
-                totals = self._train(lease, block)
-            elif lease.kind == "gradient":
-                totals = self.retry(self.full_batch.perform, lease, block)
-            else:
-                totals = self._sum_loss(block)
-            if totals is None:
-                return "deadline"
-            self.rows += totals.get("rows", 0)
-            self.updates += totals.get("updates", 0)
+            token, lease, block, load = item
+            waits = {"load": load, "wait": time.perf_counter() - started}
+            goes_on = lease.course is not None and not isinstance(block, StoreError)
+            perform = self._follow if goes_on else self._perform
+            reports, then, is_cut = perform(lease, block, waits)
             started = time.perf_counter()
-            self.source.finish(
-                token,
-                Report(
-                    *(lease.number, lease.kind, lease.epoch),
-                    *(self.job.worker, self.job.generation),
-                    wait=waited,
-                    **totals,
-                ),
-            )
+            if reports:
+                self.source.finish(token, *reports, then=then)
+            if is_cut:
+                return "deadline"
 
-    def _train(self, lease, block):
+    def _perform(self, lease, block, waits):
+        """Do a lease. Return its report in a list, None, and whether the deadline cut it off."""
+        if isinstance(block, StoreError):
+            totals = {"error": f"{type(block).__name__}: {block}"}
+        elif lease.kind == "train":
+            totals = self._train(lease, block)
+        elif lease.kind == "gradient":
+            totals = self.retry(self.full_batch.perform, lease, block)
+        else:
+            totals = self._sum_loss(block)
+        if totals is None:
+            return [], None, True
+        return [self._report(lease, waits | totals)], None, False
+
+    def _report(self, lease, totals):
+        """Return the report of a lease."""
+        self.rows += totals.get("rows", 0)
+        self.updates += totals.get("updates", 0)
+        return Report(
+            *(lease.number, lease.kind, lease.epoch),
+            *(self.job.worker, self.job.generation),
+            **totals,
+        )
+
+    def _follow(self, lease, block, waits):
+        """Do a lease and, for a while, those that follow in its course.
+
+        Return the reports, the lease to go on with if any, and whether the deadline cut it off.
+        """
+        course = Course.of(lease.course)
+        reports = []
+        until = time.perf_counter() + _HOLD_SECONDS + _HOLD_MORE * lease.epoch
+        while lease is not None and (not reports or time.perf_counter() < until):
+            totals = self._train(lease, block, course)
+            if totals is None:
+                return reports, course.lease(lease), True
+            reports.append(self._report(lease, waits | totals))
+            lease, waits = course.after(lease, reports[-1]), {}
+        return reports, None if lease is None else course.lease(lease), False
+
+    def _train(self, lease, block, course=None):
         """Train on a block: one pass in random order. Return the totals for the report."""
         order = np.random.default_rng((self.job.seed, lease.epoch, lease.block))
         order = order.permutation(block.n_rows).astype(np.uint32)
@@ -202,7 +231,7 @@ class _Worker:
         kernel, server, retry = self.kernel, self.server, self.retry
         kernel.open(block, order, -(-block.n_rows // batches))
         loss = 0.0
-        floats = compute = trips = 0
+        floats = localize = compute = trips = 0
         last = None
         clock = time.perf_counter
         for i in range(batches):
@@ -218,23 +247,32 @@ class _Worker:
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
             floats += 2 * (1 + self.job.width) * ids.size
-            compute += clock() - got + asked - begin
+            localize += asked - begin
             trips += got - asked
+            compute += clock() - got
             if got - self.renewed > self.job.lease_seconds / 3:
                 self._renew()
             if got > self.cut:
                 return None
+        penalty = 0.0
         begin = clock()
-        retry(server.push, *last, self._tag())
-        trips += clock() - begin
+        if course is not None and course.penalty:
+            weights = retry(server.step, *last, course.penalized, self._tag())
+            trips += clock() - begin
+            penalty = course.penalty(weights)
+        else:
+            retry(server.push, *last, self._tag())
+            trips += clock() - begin
         return {
             "rows": block.n_rows,
             "weight": _weight(block),
             "loss": loss,
             "updates": batches,
             "nbytes": 4 * floats,
+            "localize": localize,
             "compute": compute,
             "server": trips,
+            "penalty": penalty,
         }
 
     def _sum_loss(self, block):

@@ -30,7 +30,7 @@ WORKER_ZIPPED = 20_000_000
 class Bundle:
     """A zip file for Lambda, and what is in it.
 
-    Attributes
+    Parameters
     ----------
     path : Path
     target : Target
@@ -102,7 +102,10 @@ def build_task(
 ) -> Bundle:
     """Build the bundle of a joblib task: that of a worker, with scikit-learn and scipy.
 
-    The file is ``task-<architecture>-py<version>.zip``; all else is as in :func:`build_worker`.
+    Parameters
+    ----------
+    target, folder, interpreter, wheels : optional
+        As of :func:`build_worker`; the file is ``task-<architecture>-py<version>.zip``.
 
     Returns
     -------

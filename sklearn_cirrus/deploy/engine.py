@@ -164,7 +164,7 @@ class Engine:
             if note:
                 self._report(note)
             self._wait_for(resource, found)
-            left = self._survey(resource, found).changed
+            left = set(self._survey(resource, found).changed) - kind.fixed
         else:
             left = step.changed
         if left:  # also what the call that makes it cannot set

@@ -130,7 +130,7 @@ class VpcEndpoint(Tagged):
         tables, wanted = found.raw["RouteTableIds"], properties["RouteTableIds"]
         same = sorted(tables) == sorted(wanted, key=str)
         return {
-            "PolicyDocument": json.loads(found.raw["PolicyDocument"]),
+            "PolicyDocument": json.loads(found.raw.get("PolicyDocument") or "null"),
             "RouteTableIds": wanted if same else tables,
         }
 

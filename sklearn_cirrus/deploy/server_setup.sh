@@ -27,7 +27,7 @@ patiently() {
     local deadline=$((SECONDS + 300))
     until "$@"; do
         [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 5
+        sleep 1
     done
 }
 

@@ -5,8 +5,9 @@ import time
 from ..exceptions import ServerUnavailable
 from .access import WorkerAccess
 from .base import Server
-from .embedded import EmbeddedServer, replace_shared, shared_server
+from .embedded import EmbeddedServer
 from .external import ExternalServer
+from .shared import replace_shared, shared_server
 
 __all__ = [
     "EmbeddedServer",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from cirrus_runtime.engines.connection import lost
+from cirrus_runtime.engines.connection import SILENT, lost
 
 from ..exceptions import ServerError
 
@@ -125,9 +125,8 @@ class WorkerAccess:
 def _connection(url):
     """Return a client that tries once: a run must not wait for a server that is gone."""
     once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
-    return redis.Redis.from_url(
-        url, retry=once, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
-    )
+    waits = {"socket_timeout": _TIMEOUT, "socket_connect_timeout": _TIMEOUT}
+    return redis.Redis.from_url(url, retry=once, **waits, **SILENT)
 
 
 def with_user(url, user, password):

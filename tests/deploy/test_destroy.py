@@ -1,7 +1,5 @@
 """Destroy: what it takes away, what it leaves, and what it waits for."""
 
-import threading
-
 import pytest
 
 from sklearn_cirrus.deploy import deploy, destroy, interfaces
@@ -63,43 +61,34 @@ def test_what_bears_no_tag_is_left(aws, files):
     ]
 
 
-@pytest.fixture
-def interface(aws, files, hosts):
-    """A stack with a network, and an interface as Lambda leaves one for a while."""
+def test_lambdas_interfaces_are_waited_for_but_not_for_ever(aws, files, hosts, monkeypatch):
     deploy(**files, **HOST)
+    ec2 = aws("ec2")
     filters = [{"Name": "tag:sklearn-cirrus:part", "Values": ["WorkersA"]}]
-    (subnet,) = aws("ec2").describe_subnets(Filters=filters)["Subnets"]
-    made = aws("ec2").create_network_interface(SubnetId=subnet["SubnetId"])
-    return made["NetworkInterface"]["NetworkInterfaceId"]
+    (subnet,) = ec2.describe_subnets(Filters=filters)["Subnets"]
+    made = ec2.create_network_interface(SubnetId=subnet["SubnetId"])["NetworkInterface"]
 
-
-def test_lambdas_interfaces_are_waited_for(aws, interface, monkeypatch):
-    ended, asked = [], threading.Event()
-
-    def look(**_):
-        if asked.is_set() and not ended:
-            ended.append(interface)
-            aws("ec2").delete_network_interface(NetworkInterfaceId=interface)
-        asked.set()
-
-    event = "before-call.ec2.DescribeNetworkInterfaces"
-    aws("ec2").meta.events.register(event, look)
-    try:
-        destroy()
-    finally:
-        aws("ec2").meta.events.unregister(event, look)
-    assert ended == [interface]
-    assert snapshot(aws) == {}
-
-
-def test_but_not_for_ever(aws, interface, monkeypatch):
-    monkeypatch.setattr(interfaces, "GONE_SECONDS", 0.05)
-    with pytest.raises(DeployError, match="interfaces.*run destroy again later"):
-        destroy()
+    with monkeypatch.context() as patch:
+        patch.setattr(interfaces, "GONE_SECONDS", 0.05)
+        with pytest.raises(DeployError, match="interfaces.*run destroy again later"):
+            destroy()
     left = snapshot(aws)
     assert "subnet WorkersA" in left and "function cirrus-worker" not in left
     # Lambda needs its rights to take the interface away.
     assert "vpc" in left["role cirrus-eu-west-1-worker-role"][1]
-    aws("ec2").delete_network_interface(NetworkInterfaceId=interface)
-    destroy()
+
+    looks = []
+
+    def look(**_):
+        looks.append(None)
+        if len(looks) == 3:
+            ec2.delete_network_interface(NetworkInterfaceId=made["NetworkInterfaceId"])
+
+    event = "before-call.ec2.DescribeNetworkInterfaces"
+    ec2.meta.events.register(event, look)
+    try:
+        destroy()
+    finally:
+        ec2.meta.events.unregister(event, look)
+    assert len(looks) == 3
     assert snapshot(aws) == {}

@@ -1,7 +1,4 @@
-"""Deploy and destroy that fail at each of their calls in turn, and are run again each time.
-
-Here moto is in the process and not behind a server: it is asked ten thousand times.
-"""
+"""Deploy and destroy that fail at each of their calls in turn, and are run again each time."""
 
 import contextlib
 import json
@@ -12,26 +9,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from sklearn_cirrus.deploy import deploy, destroy, engine
 from sklearn_cirrus.exceptions import DeployError
 from tests.deploy.account import counts, snapshot
-from tests.deploy.conftest import lift_bucket_policies, use_clients
 
 CHOICES = {"server": "host", "instance": "t4g.medium", "client_cidr": "203.0.113.0/24"}
 READS = ("Describe", "Get", "List", "Head")
-
-
-@pytest.fixture(scope="module")
-def clients():
-    """boto3's clients for moto in this process."""
-    return {}
-
-
-@pytest.fixture
-def aws(clients, monkeypatch):
-    """An empty account; gives a function that returns the client of a service."""
-    moto = pytest.importorskip("moto")
-    lift_bucket_policies()
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with moto.mock_aws():
-        yield use_clients(clients, monkeypatch)
 
 
 class EachCallFailsOnce:
@@ -163,7 +143,7 @@ def test_what_aws_does_not_know_yet_is_waited_for(aws, files, service, operation
     finally:
         end()
     assert len(answers) == 3
-    assert deploy(**files).changed == []
+    assert "function cirrus-worker" in snapshot(aws)
 
 
 def test_a_refusal_for_good_is_told_once_with_what_to_do(aws, files, monkeypatch):

@@ -132,7 +132,7 @@ def test_strangers_are_refused(url, port):
     refused(url.replace(f"{USER}:", ":"), "invalid username-password|disabled")
     refused(url.partition("?")[0], "CERTIFICATE_VERIFY_FAILED")  # without the certificate
     refused(url.replace("127.0.0.1", "localhost"), "CERTIFICATE_VERIFY_FAILED")  # another name
-    refused(f"redis://{USER}:{PASSWORD}@127.0.0.1:{port}/0", "")  # without TLS
+    refused(f"redis://{USER}:{PASSWORD}@127.0.0.1:{port}/0", "onnection")  # without TLS
 
 
 @pytest.mark.parametrize(

@@ -162,18 +162,18 @@ def test_a_fault_that_cannot_be_is_refused():
 
 
 def test_a_freeze_that_meets_the_end_of_an_invocation_does_not_last(service, monkeypatch):
-    receive = _slot.RuntimeApi.receive
+    receive, calls = _slot.RuntimeApi.receive, []
 
     def receive_late(self, until, look):
-        time.sleep(0.05)
+        calls.append(self)
+        if len(calls) == 2:  # after the result: meanwhile the process asks for its next event
+            time.sleep(0.4)
         return receive(self, until, look)
 
     service.create(SLEEP, Timeout=1)
     service.result(0)
-    # After 0.05 s the result is taken; the freeze is due before the look at 0.1 s, when the
-    # process has asked for its next invocation already.
     monkeypatch.setattr(_slot.RuntimeApi, "receive", receive_late)
-    service.emulator.faults.freeze(after=0.08, seconds=60)
+    service.emulator.faults.freeze(after=0.3, seconds=60)
     assert service.result(0) == 0
     assert service.result(0) == 0
     assert service.last.init_ms == 0

@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from sklearn_cirrus import CirrusLogisticRegression, _trainer, config_context
-from sklearn_cirrus.servers import embedded
+from sklearn_cirrus.servers import shared
 
 from ..redis_servers import wait_until
 
@@ -102,7 +102,7 @@ class Disturbed:
 
     def server_pid(self, number=0):
         """Return the process of an embedded server."""
-        with embedded.shared_server(None, number).client() as client:
+        with shared.shared_server(None, number).client() as client:
             return client.info("server")["process_id"]
 
     def take_note_of(self, run):
@@ -151,9 +151,9 @@ def assert_nothing_left(run):
     assert all(handle.poll() is not None for handle in handles)
     folder = Path(run.place.store.url.removeprefix("file://"))
     assert not list(folder.rglob("*"))
-    for shared in list(embedded._shared.values()):
-        if shared.is_alive():
-            with shared.client() as client:
+    for server in list(shared._shared.values()):
+        if server.is_alive():
+            with server.client() as client:
                 assert client.keys(f"*{run.keys.run_id}*") == []
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import psutil
 import pytest
 
-from sklearn_cirrus.servers import embedded
+from sklearn_cirrus.servers import shared
 from sklearn_cirrus.workers import local
 
 from .conftest import held_out_loss
@@ -37,7 +37,7 @@ def test_chaos(disturbed, undisturbed, seed):
 def assert_nothing_runs_but_the_pool():
     """Fail if a process is left that no fit of this process may use again."""
     known = {process.pid for process in local.shared_pool()._all}
-    for server in embedded._shared.values():
+    for server in shared._shared.values():
         known.add(server._guard._shell.pid)
     children = psutil.Process().children(recursive=True)
     workers = [child for child in children if "cirrus_runtime.process" in _command(child)]

@@ -183,6 +183,8 @@ def test_lost_sockets_cost_nothing(disturbed, undisturbed, start):
     def cut(fit):
         fit.epochs(1)
         while fit.pause(0.05) and len(steps) < 20:
+            # Not while the trainer looks whether it is the same server: that may be slow here.
+            wait_until(lambda: fit.is_over or fit.run._losses == 0, "no report", 30.0)
             first.client.client_kill_filter(skipme=True, _type="normal")
             steps.append(1)
 

@@ -7,7 +7,7 @@ import numpy as np
 import psutil
 import redis
 
-from cirrus_runtime.engines import pack
+from cirrus_runtime.engines.connection import pack
 
 from ..redis_servers import crc64, running_server, wait_until
 from . import sanitized

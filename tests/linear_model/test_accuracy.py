@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from sklearn_cirrus.linear_model import SOLVERS
+from sklearn_cirrus._logistic_parameters import SOLVERS
 
 from .oracle import SparseOptimum, fit, objective, optimum
 

@@ -1,5 +1,6 @@
 """Where a fit runs does not change what it finds."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -7,9 +8,10 @@ import threading
 import numpy as np
 import pytest
 
-from sklearn_cirrus import CirrusLogisticRegression, config_context
+from sklearn_cirrus import CirrusLogisticRegression, _trainer, config_context
+from sklearn_cirrus._logistic_parameters import SOLVERS
+from sklearn_cirrus._scratch import scratch_folder
 from sklearn_cirrus.exceptions import ServerError, StoreError
-from sklearn_cirrus.linear_model import SOLVERS
 
 from ..redis_servers import SERVERS, find_server, running_server
 from .oracle import objective, optimum
@@ -45,6 +47,32 @@ def test_local_and_inline_give_exactly_the_same(data, solver, request):
     assert np.array_equal(inline.coef_, local.coef_)
     assert np.array_equal(inline.intercept_, local.intercept_)
     assert [e["objective"] for e in inline.history_] == [e["objective"] for e in local.history_]
+
+
+@pytest.mark.parametrize("backend", ["inline", "local"])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"l1_ratio": 0.4, "tol": 0.01, "class_weight": "balanced"}, {"C": np.inf}],
+    ids=["all epochs", "it levels off", "no penalty"],
+)
+def test_a_worker_that_goes_on_by_itself_finds_exactly_the_same(
+    cancer, backend, parameters, monkeypatch
+):
+    """The oracle is the trainer, which posts every epoch where the model is large."""
+    parameters = {"backend": backend, "max_iter": 40} | parameters
+    offers, offer = [], _trainer.Run._offer
+    monkeypatch.setattr(_trainer.Run, "_offer", lambda *args: (offers.append(1), offer(*args)))
+    own = fit(*cancer, **parameters)
+    assert len(offers) == 1
+    monkeypatch.setattr(_trainer, "MOST_WEIGHTS", 0)
+    posted = fit(*cancer, **parameters)
+    assert len(offers) == 1 + posted.n_iter_
+    assert np.array_equal(own.coef_, posted.coef_)
+    assert np.array_equal(own.intercept_, posted.intercept_)
+    assert own.n_iter_ == posted.n_iter_ > (20 if "tol" in parameters else 39)
+    for mine, theirs in zip(own.history_, posted.history_, strict=True):
+        known = {name for name in mine if not name.endswith("seconds")}
+        assert {name: mine[name] for name in known} == {name: theirs[name] for name in known}
 
 
 @pytest.mark.parametrize("backend", ["inline", "local"])
@@ -147,6 +175,15 @@ def test_a_server_that_is_not_there(noisy, tmp_path):
 def test_inline_needs_no_server(noisy):
     with config_context(redis_url="redis://nowhere.invalid", store_url="s3://nothing/there"):
         assert fit(*noisy, backend="inline").coef_.shape == (1, 5)
+
+
+def test_inline_keeps_what_is_larger_than_its_buffer_in_files(many_blocks, monkeypatch):
+    X, y = many_blocks
+    expected = fit(X, y, backend="inline")
+    monkeypatch.delattr("sklearn_cirrus._place.MemoryStore")
+    with config_context(buffer_bytes=0):
+        assert fit(X, y, backend="inline").coef_.tobytes() == expected.coef_.tobytes()
+    assert not os.listdir(scratch_folder())
 
 
 @pytest.mark.parametrize("backend", ["inline", "local"])

@@ -1,24 +1,26 @@
 """history_, and whether a fit says that it has not come to the end."""
 
+import re
 import time
 import warnings
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_blobs
+from sklearn.datasets import make_blobs, make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
 from sklearn_cirrus import CirrusLogisticRegression
+from sklearn_cirrus._logistic_parameters import SOLVERS
 from sklearn_cirrus.exceptions import DivergenceError
-from sklearn_cirrus.linear_model import SOLVERS
 
-from .oracle import log_losses, objective
+from .oracle import log_losses, objective, optimum
 
 FIELDS = {
     *("epoch", "train_loss", "objective", "learning_rate", "rows", "updates", "workers"),
     *("seconds", "compute_seconds", "server_seconds", "wait_seconds", "server_bytes"),
+    *("localize_seconds", "load_seconds", "stall_seconds"),
     *("workers_replaced", "server_restarts"),
 }
 
@@ -37,11 +39,14 @@ def test_history(noisy, backend):
     seconds = [entry["seconds"] for entry in history]
     assert seconds == sorted(seconds) and 0 < seconds[0]
     for entry in history:
-        busy = entry["compute_seconds"] + entry["server_seconds"]
-        assert 0 < busy < seconds[-1] and entry["wait_seconds"] >= 0
+        parts = [entry[f"{part}_seconds"] for part in ("localize", "compute", "server")]
+        assert min(parts) > 0 and sum(parts) < seconds[-1]
+        assert 0 <= entry["load_seconds"] < seconds[-1]
+        assert 0 <= entry["stall_seconds"] <= entry["wait_seconds"]
         # A minibatch pulls and pushes 6 rows of one weight with their ids.
         assert entry["server_bytes"] == entry["updates"] * 6 * 16
         assert entry["objective"] >= entry["train_loss"]
+    assert history[0]["load_seconds"] > 0  # the one block was read once
     # Cooled down, the model hardly moves in its last epoch: what was met is what it is.
     last = history[-1]
     assert last["train_loss"] == pytest.approx(
@@ -61,6 +66,27 @@ def test_an_easy_set_brings_no_warning(solver):
     model = CirrusLogisticRegression(solver=solver, backend="inline", random_state=0).fit(X, y)
     assert model.score(X, y) == 1.0
     assert model.n_iter_ < model.max_iter
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_end_before_the_optimum_is_told(solver):
+    """Noise of the minibatches hides that there is more to gain, and then the rate is zero."""
+    X, y = make_classification(800, 200, n_informative=5, random_state=15)
+    model = CirrusLogisticRegression(solver=solver, backend="inline", random_state=0)
+    with pytest.warns(ConvergenceWarning, match="levelled off before the optimum") as caught:
+        model.fit(X, y)
+    assert model.n_iter_ < model.max_iter
+    reached, lowest = (objective(m, X, y) for m in (model, optimum(X, y)))
+    told = float(re.search(r"another (\d\.\d)% at least", str(caught[0].message))[1]) / 100
+    assert 0.01 < told < (reached - lowest) / reached + 0.0005
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("data", ["cancer", "iris", "digits"])
+def test_an_end_near_the_optimum_brings_no_warning(data, solver, request):
+    X, y = request.getfixturevalue(data)
+    model = CirrusLogisticRegression(solver=solver, backend="inline", random_state=0).fit(X, y)
+    assert objective(model, X, y) < 1.01 * objective(optimum(X, y), X, y)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_cirrus import CirrusLogisticRegression
-from sklearn_cirrus.linear_model import SOLVERS
+from sklearn_cirrus._logistic_parameters import SOLVERS
 
 from .oracle import objective, optimum
 

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_cirrus import CirrusLogisticRegression
-from sklearn_cirrus.linear_model import SOLVERS
+from sklearn_cirrus._logistic_parameters import SOLVERS
 
 from .oracle import fit as fit_any
 from .oracle import log_losses, objective

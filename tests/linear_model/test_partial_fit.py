@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from sklearn_cirrus import CirrusLogisticRegression
-from sklearn_cirrus.linear_model import SOLVERS
+from sklearn_cirrus._logistic_parameters import SOLVERS
 
 from .oracle import log_losses, objective, optimum
 

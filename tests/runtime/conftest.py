@@ -1,6 +1,9 @@
 """Engines and runs to test on: in process, each kind on each server program, and sharded."""
 
+import inspect
 import itertools
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +15,13 @@ from cirrus_runtime.server import (
     ParameterServer,
     ShardedEngine,
 )
+from cirrus_runtime.store import FolderStore
 
 from ..redis_servers import SERVERS, find_server, running_server
 from .worker_run import Run
 
+# The environment of a process that imports the runtime from where this one does.
+WITH_RUNTIME = os.environ | {"PYTHONPATH": str(Path(inspect.getfile(FolderStore)).parents[1])}
 _KINDS = {"module": ModuleEngine, "lua": LuaEngine}
 _numbers = itertools.count()
 
@@ -104,3 +110,23 @@ def redis_run(request, server_of, tmp_path):
 @pytest.fixture
 def random():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """A bucket named "bucket" of a mock S3 service; gives its client."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    with pytest.MonkeyPatch.context() as patch:
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+            client = boto3.client("s3")
+            client.create_bucket(Bucket="bucket")
+            yield client
+            client.close()
+        finally:
+            server.stop()

@@ -110,6 +110,33 @@ def test_the_body_of_a_report_comes_with_it_and_takes_no_room_afterwards(seats):
     assert seats.trainer.collect(SOON) == [report(4)]
 
 
+def test_a_lease_may_follow_and_several_reports_tell_of_the_one_before(seats):
+    worker = seats.worker(1)
+    seats.trainer.offer([lease(1)])
+    token, _ = worker.take(SOON)
+    worker.finish(token, report(1), report(2), then=replace(lease(3), course={"schedule": [0.5]}))
+    assert collect(seats.trainer, 2) == [report(1), report(2)]
+    assert seats.trainer.count() == 1
+    token, taken = worker.take(SOON)
+    assert taken == replace(lease(3), course={"schedule": [0.5]})
+    worker.finish(token, report(3))
+    assert seats.trainer.count() == 0
+
+
+@pytest.mark.parametrize("how", ["finish", "give_back"])
+def test_nothing_follows_a_lease_that_another_worker_has_taken_over(seats, how):
+    slow = seats.worker(1)
+    seats.trainer.offer([lease(1)])
+    token, taken = slow.take(SOON)
+    assert seats.trainer.reclaim(1, 0) == 1
+    if how == "finish":
+        slow.finish(token, report(1), then=lease(2))
+        assert seats.trainer.collect(SOON) == [report(1)]
+    else:
+        slow.give_back(token, taken)
+    assert take_all(seats.worker(1, 1)) == [lease(1)]
+
+
 def test_a_lease_given_back_is_taken_again_after_those_that_wait(seats):
     worker = seats.worker(1)
     seats.trainer.offer([lease(1), lease(2)])

@@ -178,8 +178,8 @@ def test_leases_come_in_order_each_with_its_block(board, make_source, prefetch):
     leases = offer(board, *names)
     source = make_source(prefetch)
     for expected in leases:
-        token, got, block = source.next(SOON)
-        assert got == expected
+        token, got, block, seconds = source.next(SOON)
+        assert got == expected and 0 < seconds < SOON
         assert block.indices.tolist() == [int(expected.name[1:])]
         source.finish(token, report(got))
     assert [r.number for r in board.collect(0)] == list(range(10))
@@ -227,7 +227,7 @@ def test_all_leases_that_are_held_are_renewed(board, make_source, prefetch):
     offer(board, "b0", "b1", "b2", "b3", "b4")
     source = make_source(prefetch)
     source.renew()
-    token, first, _ = source.next(SOON)
+    token, first, *_ = source.next(SOON)
 
     def held(numbers):
         source.renew()
@@ -248,7 +248,7 @@ def test_closing_gives_back_what_is_not_finished_and_ends_the_thread(board, make
     offer(board, *(f"b{number}" for number in range(8)))
     source = make_source(prefetch)
     assert len(set(threading.enumerate()) - before) == prefetch
-    token, first, _ = source.next(SOON)
+    token, first, *_ = source.next(SOON)
     source.finish(token, report(first))
     source.next(SOON)
     source.close()
@@ -265,7 +265,7 @@ def test_closing_while_the_thread_waits_for_leases(board, make_source):
 def test_the_end_of_the_run(board, make_source, prefetch):
     offer(board, "b0")
     source = make_source(prefetch)
-    token, first, _ = source.next(SOON)
+    token, first, *_ = source.next(SOON)
     board.take_down()
     with pytest.raises(RunEnded):
         source.next(SOON)

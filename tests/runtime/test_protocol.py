@@ -32,7 +32,7 @@ JOB = TrainJob(
 LEASE = Lease(12, "train", 3, 4, 'runs/1/"é"', lr=0.1, lr_end=1 / 3)
 REPORT = Report(
     *(12, "loss", 3, 5, 1),
-    *(2**33, 1 / 3, 2 / 3, 17, 2**40, 0.1, 0.2, 0.3),
+    *(2**33, 1 / 3, 2 / 3, 17, 2**40, 0.1, 0.2, 0.3, 0.4, 0.5),
     error="BlockError: bäd\n",
 )
 

@@ -6,12 +6,14 @@ import shutil
 import socket
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import redis
 
 from cirrus_runtime import server as server_module
+from cirrus_runtime.engines import connection
 from cirrus_runtime.engines.connection import HeldConnection
 from cirrus_runtime.errors import ServerError
 from cirrus_runtime.server import (
@@ -38,6 +40,12 @@ def open_server(client, name="auto", rows=4):
     return server
 
 
+REPLIES_ARE_READ_BY = {
+    "module": lambda server: (connection, "_receive_bulk"),
+    "lua": lambda server: (server.engine._held._connection, "read_response"),
+}
+
+
 @pytest.mark.parametrize("kind", ["module", "lua"])
 def test_a_step_is_sent_again_after_its_connection_was_killed(redis_server, kind):
     server = open_server(redis_server.client, kind)
@@ -45,39 +53,63 @@ def test_a_step_is_sent_again_after_its_connection_was_killed(redis_server, kind
     redis_server.client.client_kill_filter(skipme=True, _type="normal")
     with pytest.raises(ServerError) as lost:
         server.step([1], [1.0], 1.0, [1], (0, 0, 1))
-    assert isinstance(lost.value.__cause__, redis.ConnectionError)
+    assert isinstance(lost.value.__cause__, (redis.ConnectionError, OSError))
     assert server.step([1], [1.0], 1.0, [1], (0, 0, 1)) == [[-2]]
 
 
 @pytest.mark.parametrize("kind", ["module", "lua"])
 def test_a_step_whose_reply_was_lost_is_not_applied_twice(redis_server, kind, monkeypatch):
     server = open_server(redis_server.client, kind)
-    connection = server.engine._held._connection
     server.step([1], [1.0], 1.0, [1], (0, 0, 0))
+    owner, name = REPLIES_ARE_READ_BY[kind](server)
+    read = getattr(owner, name)
 
-    def lose(**options):
-        redis.connection.AbstractConnection.read_response(connection, **options)
-        raise redis.ConnectionError("reset by peer")
+    def lose(*arguments, **options):
+        read(*arguments, **options)
+        raise ConnectionResetError("reset by peer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(connection, "read_response", lose)
+        patch.setattr(owner, name, lose)
         with pytest.raises(ServerError, match="cannot be reached"):
             server.step([1], [1.0], 1.0, [1], (0, 0, 1))
     assert server.pull([1]) == [[-2]]
     assert server.step([1], [1.0], 1.0, [1], (0, 0, 1)) == [[-2]]
 
 
-def test_an_interrupted_reply_is_not_taken_for_the_next(redis_server, monkeypatch):
-    server = open_server(redis_server.client)
+@pytest.mark.parametrize("kind", ["module", "lua"])
+def test_an_interrupted_reply_is_not_taken_for_the_next(redis_server, kind, monkeypatch):
+    server = open_server(redis_server.client, kind)
 
-    def interrupt(**options):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(server.engine._held._connection, "read_response", interrupt)
+        patch.setattr(*REPLIES_ARE_READ_BY[kind](server), interrupt)
         with pytest.raises(KeyboardInterrupt):
-            server.pull([0, 1, 2])
-    assert server.pull([0]).shape == (1, 1)
+            server.step([1], [1.0], 1.0, [0, 1, 2])
+    assert server.step([1], [1.0], 1.0, [1]) == [[-2]]
+
+
+def test_parts_larger_than_the_buffers_of_a_socket():
+    values = np.random.default_rng(0).integers(0, 256, 3_000_000).astype(np.uint8)
+    near, far = socket.socketpair()
+    with near, far, ThreadPoolExecutor(1) as other:
+        for end in (near, far):
+            end.settimeout(20)
+        other.submit(connection._send_parts, far, (b"$3000000\r\n", values, b"\r\n"))
+        received = connection._receive_bulk(near, values.size)
+    np.testing.assert_array_equal(received, values)
+    assert received.ctypes.data % 16 == 0
+
+
+@pytest.mark.parametrize("reply", [b"$12\r\n123456789012\r\n", b"$-1\r\n", b"$8\r\n1234"])
+def test_a_reply_of_another_length_is_refused(reply):
+    near, far = socket.socketpair()
+    with near:
+        with far:
+            far.sendall(reply)
+        with pytest.raises(ConnectionError):
+            connection._receive_bulk(near, 8)
 
 
 def test_the_script_is_sent_when_the_server_has_lost_it(redis_server):

@@ -82,7 +82,8 @@ def test_a_worker_alone_is_sequential_sgd(
         assert {name: getattr(report, name) for name in expected} == expected
         assert (report.number, report.kind, report.epoch) == (lease.number, "train", lease.epoch)
         assert (report.worker, report.generation, report.error) == (3, 2, "")
-        assert 0 < report.compute < SOON and 0 < report.server < SOON and 0 <= report.wait < SOON
+        seconds = report.localize, report.compute, report.server, report.load
+        assert all(0 < part < SOON for part in seconds) and 0 <= report.wait < SOON
     np.testing.assert_allclose(run.model.dump(), oracle.w, rtol=1e-3, atol=2e-5)
     assert np.abs(oracle.w).max() > 0.1  # it has learnt something
     assert run.model.info()["steps"] == sum(report.updates for report in reports) == 16

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from sklearn_cirrus.exceptions import ServerError
-from sklearn_cirrus.servers import EmbeddedServer, embedded, open_server, shared_server
+from sklearn_cirrus.servers import EmbeddedServer, embedded, open_server, shared, shared_server
 
 
 def server_pid(server):
@@ -45,9 +45,9 @@ def is_running(pid):
 @pytest.fixture
 def own_shared(monkeypatch):
     """No shared server yet, and none left after the test."""
-    monkeypatch.setattr(embedded, "_shared", {})
+    monkeypatch.setattr(shared, "_shared", {})
     yield
-    embedded._stop_shared()
+    shared._stop_shared()
 
 
 def test_it_serves_on_a_private_socket_alone(make_server, server_binary):

@@ -1,10 +1,7 @@
 """Where models live: in Redis with our module, in Redis without it, or in this process."""
 
-import redis
-
 from ..errors import ServerError
 from .base import Engine, PushTag
-from .connection import HeldConnection, pack
 from .inline import InlineEngine
 from .lua import LuaEngine
 from .module import ModuleEngine
@@ -53,8 +50,10 @@ def open_engine(client, name="auto"):
         raise ValueError(f"the {name} engine needs a Redis client")
     if name == "lua":
         return LuaEngine(client)
-    if _has_module(client):
-        return ModuleEngine(client)
+    engine = ModuleEngine(client)
+    if engine.is_there():
+        return engine
+    engine.close()
     if name == "module":
         raise ServerError("the server does not have the cirrus module loaded")
     return LuaEngine(client)
@@ -86,20 +85,3 @@ def open_shards(clients, name="auto"):
     if len({engine.name for engine in engines}) > 1:
         engines = [LuaEngine(client) for client in clients]
     return ShardedEngine(engines)
-
-
-def _has_module(client):
-    """Ask something that is wrong: only the module says in what way, and no ACL has a say in it."""
-    held = HeldConnection(client)
-    try:
-        held.call(pack(b"CIRRUS.INFO"))
-    except ServerError as error:
-        if isinstance(error.__cause__, redis.ResponseError):
-            if "wrong number of arguments" in str(error):
-                return True
-            if "unknown command" in str(error):
-                return False
-        raise
-    finally:
-        held.close()
-    return True

@@ -1,6 +1,9 @@
 """One held connection to Redis or Valkey, and what its errors become."""
 
+import ssl
 import threading
+from socket import MSG_PEEK
+from socket import socket as _Socket
 
 import numpy as np
 import redis
@@ -17,6 +20,11 @@ def pack(*arguments):
     return b"".join(parts)
 
 
+# redis-py would look its version up in its metadata for every connection, and tell the server in
+# two more round trips. Its older versions take other arguments.
+SILENT = dict.fromkeys(
+    ("driver_info",) if hasattr(redis, "DriverInfo") else ("lib_name", "lib_version")
+)
 _WHEN_FULL = (
     " The server is full: raise its maxmemory (CONFIG SET maxmemory), delete other keys, use a "
     "server of its own, or train a smaller model (fewer columns or classes, another solver)."
@@ -37,7 +45,9 @@ def connect(url, seconds):
     A limit that the url itself sets goes before; waits of the board are shorter than two seconds.
     """
     seconds = max(2.0, seconds)
-    return redis.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds)
+    return redis.Redis.from_url(
+        url, socket_timeout=seconds, socket_connect_timeout=seconds, **SILENT
+    )
 
 
 def lost(error):
@@ -45,6 +55,30 @@ def lost(error):
     refused = isinstance(error, (redis.AuthenticationError, redis.exceptions.InvalidResponse))
     kind = ServerError if refused else ServerUnavailable
     return kind(f"the parameter server cannot be reached: {error}")
+
+
+def _send_parts(socket, parts):
+    """Send parts one after the other, as a rule in one system call."""
+    sent = socket.sendmsg(parts)
+    if sent < sum(memoryview(part).nbytes for part in parts):
+        socket.sendall(memoryview(b"".join(parts))[sent:])
+
+
+def _receive_bulk(socket, nbytes):
+    """Return the value of a bulk string that must have ``nbytes``, as a uint8 array."""
+    head = b"$%d\r\n" % nbytes
+    start = -(-len(head) // 16) * 16  # the value is aligned for whatever it holds
+    reply = np.empty(start + nbytes + 2, np.uint8)
+    view = memoryview(reply)[start - len(head) :]
+    got = 0
+    while got < len(view):
+        count = socket.recv_into(view[got:])
+        if not count:
+            raise ConnectionError("the server closed the connection")
+        got += count
+        if bytes(view[: min(got, len(head))]) != head[:got]:
+            raise ConnectionError(f"the server's reply is not one of {nbytes} bytes")
+    return reply[start:-2]
 
 
 class HeldConnection:
@@ -84,6 +118,28 @@ class HeldConnection:
         with self._lock:
             self.send(packed)
             return self.receive(count)
+
+    def call_for_bulk(self, parts, nbytes):
+        """Send a packed command in parts, and return its reply of ``nbytes`` as a uint8 array.
+
+        The same as :meth:`call` for large arguments and replies, but neither is copied, where
+        the socket allows it (TLS does not).
+        """
+        with self._lock:
+            try:
+                self._connection.connect()
+                socket = getattr(self._connection, "_sock", None)  # redis-py shows no more of it
+                plain = isinstance(socket, _Socket) and not isinstance(socket, ssl.SSLSocket)
+                if plain:
+                    _send_parts(socket, parts)
+                    if socket.recv(1, MSG_PEEK) == b"$":
+                        return _receive_bulk(socket, nbytes)
+            except BaseException as error:
+                self._lose(error)
+                raise
+            if not plain:
+                self.send(b"".join(parts))
+            return np.frombuffer(self.receive()[0], np.uint8)
 
     def send(self, packed):
         """Send packed commands: the first half of :meth:`call_all`, for a caller that has several

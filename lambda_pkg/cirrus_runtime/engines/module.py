@@ -1,13 +1,17 @@
 """Models in a Redis or Valkey that has the module loaded: the fast path."""
 
 import numpy as np
+import redis
 
+from ..errors import ServerError
 from .base import Engine
 from .connection import HeldConnection, pack, read_vector
 
 _ARGUMENT = b"$%d\r\n%b\r\n"
-_PUSH = b"*%d\r\n$11\r\nCIRRUS.PUSH\r\n" + 4 * _ARGUMENT + b"%b"
-_STEP = b"*%d\r\n$11\r\nCIRRUS.STEP\r\n" + 5 * _ARGUMENT + b"%b"
+_BLOB = b"$%d\r\n"
+_PUSH = b"*%d\r\n$11\r\nCIRRUS.PUSH\r\n" + 2 * _ARGUMENT + _BLOB
+_STEP = b"*%d\r\n$11\r\nCIRRUS.STEP\r\n" + 2 * _ARGUMENT + _BLOB
+_NEXT = b"\r\n" + _BLOB
 _TAG = b"$3\r\nTAG\r\n" + 3 * _ARGUMENT
 _SETTINGS = ("l1", "l2", "beta1", "beta2", "eps", "power_t")
 
@@ -25,6 +29,19 @@ class ModuleEngine(Engine):
     def __init__(self, client):
         self._held = HeldConnection(client)
 
+    def is_there(self):
+        """Ask something that is wrong: only the module says in what way, whatever the user may."""
+        try:
+            self._held.call(pack(b"CIRRUS.INFO"))
+        except ServerError as error:
+            if not isinstance(error.__cause__, redis.ResponseError):
+                raise
+            if "unknown command" in str(error):
+                return False
+            if "wrong number of arguments" not in str(error):
+                raise
+        return True
+
     def create(self, key, spec, steps, rate):
         command = [b"CIRRUS.CREATE", key.encode()]
         for name in ("rows", "width", "penalized", *_SETTINGS):
@@ -35,17 +52,21 @@ class ModuleEngine(Engine):
         self._held.call(pack(*command))
 
     def pull(self, key, ids):
-        return _floats(self._held.call(_pull(key, ids)))
+        return _floats(self._held.call(*_pull(key, ids)))
 
     def push(self, key, ids, grads, lr, tag):
-        return self._held.call(_push(key, ids, grads, lr, tag)) == 1
+        return self._held.call(b"".join(_push(key, ids, grads, lr, tag))) == 1
 
     def step(self, key, ids, grads, lr, next_ids, tag):
-        return _floats(self._held.call(_step(key, ids, grads, lr, next_ids, tag)))
+        parts = _step(key, ids, grads, lr, next_ids, tag)
+        if not ids.size:  # then nothing tells how long a row is
+            return _floats(self._held.call(b"".join(parts)))
+        nbytes = next_ids.nbytes * (grads.size // ids.size)
+        return _floats(self._held.call_for_bulk(parts, nbytes))
 
     def send(self, method, *arguments):
         pack_method, decode = _HALVES[method]
-        self._held.send(pack_method(*arguments))
+        self._held.send(b"".join(pack_method(*arguments)))
         return lambda: decode(self._held.receive()[0])
 
     def fence(self, key, worker, generation):
@@ -89,28 +110,25 @@ def _number(value):
 
 
 def _pull(key, ids):
-    """Pack a pull."""
-    return pack(b"CIRRUS.PULL", key.encode(), ids)
+    """Pack a pull, in parts."""
+    return (pack(b"CIRRUS.PULL", key.encode(), ids),)
 
 
 def _push(key, ids, grads, lr, tag):
-    """Pack a push."""
+    """Pack a push, in parts."""
     name, rate = key.encode(), _number(lr)
     more, tail = _tail(tag)
-    return _PUSH % (
-        *(5 + more, len(name), name, len(rate), rate),
-        *(ids.nbytes, ids, grads.nbytes, grads, tail),
-    )
+    head = _PUSH % (5 + more, len(name), name, len(rate), rate, ids.nbytes)
+    return head, ids, _NEXT % grads.nbytes, grads, b"\r\n" + tail
 
 
 def _step(key, ids, grads, lr, next_ids, tag):
-    """Pack a step."""
+    """Pack a step, in parts."""
     name, rate = key.encode(), _number(lr)
     more, tail = _tail(tag)
-    return _STEP % (
-        *(6 + more, len(name), name, len(rate), rate),
-        *(ids.nbytes, ids, grads.nbytes, grads, next_ids.nbytes, next_ids, tail),
-    )
+    head = _STEP % (6 + more, len(name), name, len(rate), rate, ids.nbytes)
+    middle = _NEXT % grads.nbytes, grads, _NEXT % next_ids.nbytes, next_ids
+    return head, ids, *middle, b"\r\n" + tail
 
 
 def _floats(reply):

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from sklearn_cirrus._schedule import Schedule
+from cirrus_runtime.schedule import Schedule
 
 
 def schedule(**parameters):

@@ -52,7 +52,8 @@ class Schedule:
         Whether the hold phase ended because it brought nothing more.
     converged : bool
         Whether it had brought next to nothing more at its end: less than 100 ``tol`` from the
-        epochs before to the last, relatively.
+        epochs before to the last, relatively. Noise can hide progress, so ``_convergence.py``
+        looks closer.
     """
 
     rate: float
@@ -75,8 +76,15 @@ class Schedule:
         self._warm = min(_WARM_EPOCHS, warm * self.max_iter)
 
     def state(self):
-        """Return what a checkpoint keeps of the schedule, for JSON."""
+        """Return what checkpoints and leases keep of the schedule, for JSON."""
         return copy.deepcopy(vars(self))
+
+    @classmethod
+    def of(cls, state):
+        """Return the schedule that :meth:`state` was called on."""
+        schedule = cls.__new__(cls)
+        schedule.restore(state)
+        return schedule
 
     def restore(self, state):
         """Go back to where :meth:`state` was called."""

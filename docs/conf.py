@@ -1,0 +1,39 @@
+"""The site: ``sphinx-build -n -W --keep-going docs build/site``, over the installed package."""
+
+import sklearn_cirrus
+
+project = "sklearn_cirrus"
+author = "The sklearn_cirrus developers"
+copyright = "the sklearn_cirrus developers"  # noqa: A001 (Sphinx's name for it)
+version = release = sklearn_cirrus.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinxarg.ext",
+]
+root_doc = "index"
+html_theme = "furo"
+html_title = f"sklearn_cirrus {release}"
+
+myst_heading_anchors = 3  # links to headings, as on other sites that show Markdown
+
+autodoc_member_order = "bysource"
+# What scikit-learn puts into every estimator; its texts refer to its own manual.
+autodoc_default_options = {
+    "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request",
+}
+autosummary_generate = False  # tables of links only: the pages are in docs/api
+numpydoc_show_class_members = False  # autodoc lists them, each with its text
+# Docstrings are held to numpydoc's own checks, all but these: an extended summary (ES01), an
+# example (EX01) and a "See Also" (SA01) everywhere, a sentence where the type says it all (PR07,
+# RT03), and what a context manager yields (YD01).
+numpydoc_validation_checks = {"all", "ES01", "EX01", "PR07", "RT03", "SA01", "YD01"}
+
+suppress_warnings = ["myst.domains"]  # sphinx-argparse has no part in links of Markdown
+
+# scikit-learn's classes are named in docstrings; its inventory is not read, so that the build
+# needs no network.
+nitpick_ignore_regex = [("py:.*", r"(sklearn|pathlib|collections\.abc)\..*")]

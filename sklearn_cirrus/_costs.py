@@ -1,0 +1,24 @@
+"""What leases have cost, as the history tells it."""
+
+_SUMS = {
+    "rows": "rows",
+    "localize_seconds": "localize",
+    "compute_seconds": "compute",
+    "server_seconds": "server",
+    "load_seconds": "load",
+    "wait_seconds": "wait",
+    "server_bytes": "nbytes",
+}
+SUMMED = (*_SUMS, "stall_seconds")  # costs that add up, of any number of leases
+
+
+def costs_of(reports):
+    """Return what some leases have cost, summed over the workers, from their reports."""
+    sums = {
+        name: sum(getattr(report, field) for report in reports) for name, field in _SUMS.items()
+    }
+    return sums | {
+        # A worker that waits for a block waits while it is loaded, and before for a lease.
+        "stall_seconds": sum(min(report.wait, report.load) for report in reports),
+        "workers": len({report.worker for report in reports}),
+    }

@@ -1,0 +1,91 @@
+"""Prediction of linear classifiers: from weights alone, without a server."""
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+class LinearClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier whose fit leaves ``coef_``, ``intercept_`` and ``classes_``."""
+
+    def decision_function(self, X):
+        """Return the margins of rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Binary: positive for ``classes_[1]``.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X):
+        """Return the most probable class of rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        scores = self.decision_function(X)
+        indices = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[indices.astype(int)]
+
+    def predict_proba(self, X):
+        """Return the probability of every class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([expit(-scores), expit(scores)])
+        return softmax(scores, axis=1)
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of the probability of every class, exact also where it is small.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([log_expit(-scores), log_expit(scores)])
+        return log_softmax(scores, axis=1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _validate(self, X, y="no_validation", *, reset):
+        """Validate X, and y if given, as scikit-learn does."""
+        checks = {"accept_sparse": "csr", "dtype": [np.float64, np.float32], "reset": reset}
+        if isinstance(y, str):
+            return validate_data(self, X, **checks)
+        X, y = validate_data(self, X, y, **checks)
+        check_classification_targets(y)
+        return X, y

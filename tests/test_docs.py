@@ -1,0 +1,56 @@
+"""What the site promises: its reference is whole, the examples in it run.
+
+That it builds, and that links and docstrings are in order, is for Sphinx to say (see .ci/run).
+"""
+
+import doctest
+import importlib
+import pkgutil
+import re
+
+import pytest
+
+import sklearn_cirrus
+
+PUBLIC = [
+    importlib.import_module(f"sklearn_cirrus.{info.name}")
+    for info in pkgutil.iter_modules(sklearn_cirrus.__path__)
+    if not info.name.startswith("_") and not info.ispkg
+]
+WITH_EXAMPLES = {
+    module.__name__: tests
+    for module in PUBLIC
+    if (tests := [t for t in doctest.DocTestFinder().find(module) if t.examples])
+}
+
+
+@pytest.fixture(scope="module")
+def reference(repository):
+    """The source of the reference, as one text."""
+    pages = sorted((repository / "docs" / "api").glob("*.md"))
+    return "\n".join(page.read_text() for page in pages)
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_examples_in_docstrings_run(name):
+    runner, said = doctest.DocTestRunner(), []
+    for example in WITH_EXAMPLES[name]:
+        runner.run(example, out=said.append)
+    assert runner.tries and not runner.failures, "".join(said)
+
+
+def test_every_estimator_has_an_example():
+    estimators = {name for name in sklearn_cirrus.__all__ if name.startswith("Cirrus")}
+    with_example = {t.name.split(".")[2] for tests in WITH_EXAMPLES.values() for t in tests}
+    assert estimators and estimators <= with_example
+
+
+def test_the_reference_has_every_public_name(reference):
+    documented = set(re.findall(r"^\.\. auto(?:class|function):: ([\w.]+)", reference, re.M))
+    whole = re.findall(r"^\.\. automodule:: sklearn_cirrus\.(\w+)\n   :members:", reference, re.M)
+    names = set(sklearn_cirrus.__all__)
+    for module in PUBLIC:
+        if module.__name__.removeprefix("sklearn_cirrus.") not in whole:
+            names |= set(getattr(module, "__all__", ()))
+    missing = names - {name.rpartition(".")[2] for name in documented}
+    assert not missing, f"add to docs/api: {missing}"
