@@ -146,3 +146,12 @@ def test_ctrl_c_stops_the_fleet(fit, emulator):
         with pytest.raises(KeyboardInterrupt):
             fit()
     assert [slot for slot in emulator.slots() if slot.state == "busy"] == []
+
+
+def test_one_block_is_one_worker_and_the_same_bits_each_time(fit, emulator):
+    X, y = labelled()
+    seen = len(emulator.invocations())
+    first, second = (fit({"max_iter": 5}, (X[:200], y[:200])) for _ in range(2))
+    assert np.array_equal(first.coef_, second.coef_)
+    assert len(emulator.invocations()) == seen + 2
+    assert first.n_iter_ == 5 and 0 < first.cost_ < 1e-3
