@@ -9,16 +9,16 @@ _OVERHEAD = 250  # bytes of a STEP besides: command, headers of TCP and IP
 SERVERS = (1, 2, 4, 8)
 
 
-def here(worker):
-    """Return the stations of a fit on this machine.
+def here(times):
+    """Return the stations of a fit on this machine, from what ``worker_times`` returns.
 
     With no more workers than cores there is a core for whoever runs: a worker that waits for the
     server does not run.
     """
     return [
-        Station("worker", worker["worker"], DELAY),
-        Station("wakeups", worker["wakeups"], DELAY),
-        Station("server", worker["server"]),
+        Station("worker", times["worker"], DELAY),
+        Station("wakeups", times["wakeups"], DELAY),
+        Station("server", times["server"]),
     ]
 
 
@@ -27,15 +27,16 @@ def cloud(times, worker, options, n_servers=1):
 
     A model that is split over servers has its STEP split: each of them takes its share of the ids,
     all at the same time, so that they are one station of less demand. That they do not end at
-    exactly the same moment is left out.
+    exactly the same moment is left out. A worker sleeps while it waits; a server that is what
+    bounds the rate does not.
     """
     line, ids = times["server"], worker["ids"]
     whole, part = (line["base"] + line["per_id"] * n for n in (ids, ids / n_servers))
     per_second = options.server_gbits * 1e9 / 8
     return [
-        Station("worker", worker["worker"] * options.worker_slowdown, DELAY),
+        Station("worker", worker["apart"]["worker"] * options.worker_slowdown, DELAY),
         Station("round trip", options.round_trip_ms / 1000, DELAY),
-        Station("the server's thread", worker["server"] * part / whole),
+        Station("the server's thread", worker["together"]["server"] * part / whole),
         Station(
             "the server's network", (_OVERHEAD + max(_IN, _OUT) * ids / n_servers) / per_second
         ),
@@ -142,9 +143,14 @@ def advise(predictions, ingest):
             f"Larger minibatches: {batches[-1]} rows instead of {batches[0]} raise what one server "
             f"bears from {small['rows_per_second']:,.0f} to {large['rows_per_second']:,.0f} rows/s."
         )
-    sentences.append(
-        f"The first epoch: {ingest['bound_by']} bounds it to {ingest['rows_per_second']:,.0f} "
-        "rows/s, whatever the number of workers; more epochs make it matter less, and a client "
-        "with a faster network, in the cloud itself, makes it shorter."
-    )
+    for entry in predictions:
+        if entry["servers"] > 1:
+            continue
+        alone = entry["table"][0]
+        enough = ingest["rows_per_second"] * alone["workers"] / alone["rows_per_second"]
+        sentences.append(
+            f"The first epoch, minibatches of {entry['batch_size']}: {ingest['bound_by']} bounds "
+            f"it to {ingest['rows_per_second']:,.0f} rows/s, enough for {enough:.1f} workers. "
+            "More epochs make it matter less; a client in the cloud writes faster."
+        )
     return sentences

@@ -32,12 +32,12 @@ _CREDENTIALS = {
 def add_arguments(parser):
     """Add the options that all benchmarks on the emulated cloud have."""
     parser.add_argument("--memory", type=int, default=1024, help="MB of a function")
-    parser.add_argument("--wheels", help="a folder that keeps the downloaded wheels of the zip")
+    parser.add_argument("--bundle", help="the zip of `sklearn-cirrus bundle`; else one is built")
 
 
 def open_cloud(options):
     """Return the cloud that the command line asks for, for a ``with`` block."""
-    return EmulatedCloud(options.memory, options.wheels)
+    return EmulatedCloud(options.memory, options.bundle)
 
 
 class EmulatedCloud:
@@ -47,8 +47,8 @@ class EmulatedCloud:
     ----------
     memory : int
         MB of a function.
-    wheels : str, optional
-        A folder that keeps the wheels of the bundle.
+    bundle : str, optional
+        A worker's zip for this machine and Python; by default one is built.
 
     Attributes
     ----------
@@ -56,11 +56,11 @@ class EmulatedCloud:
     s3 : boto3 client
     redis_url : str
     client : redis.Redis
-    bundle : Bundle
+    bundle : Path
     """
 
-    def __init__(self, memory=1024, wheels=None):
-        self._memory, self._wheels = memory, wheels
+    def __init__(self, memory=1024, bundle=None):
+        self._memory, self.bundle = memory, bundle and Path(bundle)
         self._ends = contextlib.ExitStack()
 
     def __enter__(self):
@@ -86,7 +86,7 @@ class EmulatedCloud:
         timeout : int
             Seconds.
         """
-        code = self.bundle.path.read_bytes()
+        code = self.bundle.read_bytes()
         if files:
             whole = io.BytesIO(code)
             with zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -95,8 +95,8 @@ class EmulatedCloud:
             code = whole.getvalue()
         self._lambda.create_function(
             FunctionName=name,
-            Runtime=self.bundle.target.runtime,
-            Architectures=[self.bundle.target.architecture],
+            Runtime=self._target.runtime,
+            Architectures=[self._target.architecture],
             Handler=handler,
             Role=_ROLE,
             Code={"ZipFile": code},
@@ -124,9 +124,11 @@ class EmulatedCloud:
         from sklearn_cirrus.bundle import Target, build_worker
         from sklearn_cirrus.emulator import LambdaEmulator
 
-        folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="cirrus-bench-"))
-        say("building the worker's zip")
-        self.bundle = build_worker(Target.here(), folder, wheels=self._wheels)
+        self._target = Target.here()
+        if self.bundle is None:
+            folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="cirrus-bench-"))
+            say("building the worker's zip")
+            self.bundle = build_worker(self._target, folder).path
         s3_url = self._start_s3()
         self.emulator = self._ends.enter_context(LambdaEmulator(s3_endpoint_url=s3_url))
         variables = _CREDENTIALS | self.emulator.environment() | {"AWS_ENDPOINT_URL_S3": s3_url}

@@ -59,6 +59,8 @@ def measure_start(cloud, clicks, options, workers):
         cloud.deploy(function)
         for kind, spread in seconds.items():
             spread.append(fit(cloud, function, clicks, options, workers).first)
+            if spread[-1] is None:
+                raise SystemExit("a fit was over before its first update was seen: more --rows")
             say(f"{workers} workers, {kind}: {spread[-1]:.3f} s to the first gradient")
         init += [i.init_ms / 1000 for i in cloud.emulator.invocations(function) if i.init_ms]
     result = {f"{kind}_seconds": quantiles(spread) for kind, spread in seconds.items()}
@@ -98,7 +100,7 @@ def main():
         fit(cloud, "first", clicks, options, 1)
         starts = [measure_start(cloud, clicks, options, n) for n in options.workers]
         results = {
-            "bundle": {"zipped": cloud.bundle.zipped, "unzipped": cloud.bundle.unzipped},
+            "zipped_bytes": cloud.bundle.stat().st_size,
             "start": starts,
             "rates": measure_rates(cloud, clicks, options),
         }

@@ -81,41 +81,54 @@ def measure_in_turns(client, block, X, y, options):
     Returns
     -------
     workers : list of dict
-        For each size of minibatch what ``worker_times`` returns.
+        For each ``batch_size``: its ``ids``; ``together`` and ``apart``, what ``worker_times``
+        returns of a worker and a server so placed.
     fits : dict of (int, int) to list of float
         Updates a second by size of minibatch and number of workers.
     """
-    passes = {batch_size: [] for batch_size in options.batch_sizes}
-    fits = {(batch_size, workers): [] for batch_size in passes for workers in (1, 2)}
+    places = {"together": False, "apart": True}
+    passes = {(size, place): [] for size in options.batch_sizes for place in places}
+    fits = {(size, workers): [] for size in options.batch_sizes for workers in (1, 2)}
     for repeat in range(options.repeats):
-        for batch_size, found in passes.items():
+        for (size, place), found in passes.items():
             seed = options.seed + repeat * options.passes
-            found += measure_passes(client, block, X.shape[1], batch_size, options.passes, seed)
-        for (batch_size, workers), rates in fits.items():
-            rates.append(fit_here(X, y, batch_size, workers, options))
-    return [worker_times(batch_size, found) for batch_size, found in passes.items()], fits
+            found += measure_passes(
+                *(client, block, X.shape[1], size, options.passes, seed, places[place])
+            )
+        for (size, workers), rates in fits.items():
+            rates.append(fit_here(X, y, size, workers, options))
+    workers = []
+    for size in options.batch_sizes:
+        times = {place: worker_times(passes[size, place]) for place in places}
+        workers.append({"batch_size": size, "ids": times["apart"]["ids"], **times})
+    return workers, fits
 
 
 def validate(workers_times, fits):
-    """Compare the model with the fits on this machine."""
+    """Compare the model with the fits on this machine.
+
+    One worker and the server never run at the same time, and Linux keeps them on one core; two
+    workers spread.
+    """
     results = []
     for times in workers_times:
-        batch_size, predicted = times["batch_size"], solve(here(times), 2)
-        for solution in predicted:
-            workers, rates = solution.customers, quantiles(fits[batch_size, solution.customers])
-            error = solution.throughput / rates["median"] - 1
+        for workers, place in ((1, "together"), (2, "apart")):
+            size = times["batch_size"]
+            expected = solve(here(times[place]), workers)[-1].throughput
+            rates = quantiles(fits[size, workers])
+            error = expected / rates["median"] - 1
             results.append(
                 {
-                    "batch_size": batch_size,
+                    "batch_size": size,
                     "workers": workers,
-                    "predicted_updates_per_second": solution.throughput,
+                    "predicted_updates_per_second": expected,
                     "measured_updates_per_second": rates,
                     "error": error,
                 }
             )
             say(
-                f"minibatches of {batch_size}, {workers} workers here: predicted "
-                f"{solution.throughput:,.0f} updates/s, measured {rates['median']:,.0f}: {error:+.0%}"
+                f"minibatches of {size}, {workers} workers here: predicted {expected:,.0f} "
+                f"updates/s, measured {rates['median']:,.0f}: {error:+.0%}"
             )
     return results
 
