@@ -25,7 +25,7 @@ from sklearn_cirrus.datasets import make_clicks
 
 # Functions of the client, by the end of their file's name; none of a stage calls another of it.
 CLIENT = {
-    "validate": [("sklearn_cirrus/linear_model.py", "_validate")],
+    "validate": [("sklearn_cirrus/_linear_classifier.py", "_validate")],
     "shuffle": [("sklearn_cirrus/_logistic_fit.py", "_split")],
     "columns": [("sklearn_cirrus/_columns.py", "of")],
     "rates": [("sklearn_cirrus/_rates.py", "choose_rates")],

@@ -79,7 +79,7 @@ def test_the_bundle_says_what_it_is(worker_bundle):
         "safetensors",
         "sklearn-cirrus",
     } | ({"async-timeout"} & set(worker_bundle.versions))
-    for name in ("redis", "hiredis", "safetensors", "sklearn-cirrus"):
+    for name in ("redis", "safetensors", "sklearn-cirrus"):
         assert worker_bundle.versions[name] == metadata.version(name)
 
 

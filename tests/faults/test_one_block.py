@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from sklearn_cirrus.servers import embedded
+from sklearn_cirrus.servers import shared_server
 
 from .conftest import held_out_loss
 
@@ -60,7 +60,7 @@ def test_a_connection_is_lost(disturbed, undisturbed):
     def cut_all(fit):
         for epoch in (2, 7, 12, 17, 22):
             fit.epochs(epoch)
-            with embedded.shared_server(None, 0).client() as client:
+            with shared_server(None, 0).client() as client:
                 killed.append(client.client_kill_filter(skipme=True, _type="normal"))
 
     killed = []

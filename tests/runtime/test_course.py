@@ -114,7 +114,7 @@ def one_by_one(run, lease):
 
 def essence(report):
     """Return of a report what does not depend on time."""
-    return replace(report, compute=0.0, server=0.0, wait=0.0)
+    return replace(report, localize=0.0, compute=0.0, server=0.0, load=0.0, wait=0.0)
 
 
 @pytest.mark.parametrize("hold", [-1.0, 0.02, 60.0])
