@@ -32,12 +32,13 @@ _CREDENTIALS = {
 def add_arguments(parser):
     """Add the options that all benchmarks on the emulated cloud have."""
     parser.add_argument("--memory", type=int, default=1024, help="MB of a function")
+    parser.add_argument("--store-ms", type=float, default=0.0, help="more, of a request to S3")
     parser.add_argument("--bundle", help="the zip of `sklearn-cirrus bundle`; else one is built")
 
 
 def open_cloud(options):
     """Return the cloud that the command line asks for, for a ``with`` block."""
-    return EmulatedCloud(options.memory, options.bundle)
+    return EmulatedCloud(options.memory, options.bundle, options.store_ms / 1000)
 
 
 class EmulatedCloud:
@@ -49,6 +50,8 @@ class EmulatedCloud:
         MB of a function.
     bundle : str, optional
         A worker's zip for this machine and Python; by default one is built.
+    store_seconds : float
+        How long S3 holds each answer back.
 
     Attributes
     ----------
@@ -59,8 +62,9 @@ class EmulatedCloud:
     bundle : Path
     """
 
-    def __init__(self, memory=1024, bundle=None):
+    def __init__(self, memory=1024, bundle=None, store_seconds=0.0):
         self._memory, self.bundle = memory, bundle and Path(bundle)
+        self._store_seconds = store_seconds
         self._ends = contextlib.ExitStack()
 
     def __enter__(self):
@@ -142,7 +146,7 @@ class EmulatedCloud:
 
     def _start_s3(self):
         """Start S3 and return its url."""
-        command = [sys.executable, str(_HERE / "s3_service.py")]
+        command = [sys.executable, str(_HERE / "s3_service.py"), str(self._store_seconds)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_ENDPOINT_URL")}
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

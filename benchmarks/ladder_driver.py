@@ -99,7 +99,7 @@ def put_rows(cloud, X, y, prefix, size):
         np.save(body, rows[firsts[number] : firsts[number] + size])
         cloud.s3.put_object(Bucket=BUCKET, Key=f"{prefix}{number}", Body=body.getvalue())
 
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(8) as threads:
         list(threads.map(put, range(len(firsts))))
     return len(firsts)
 

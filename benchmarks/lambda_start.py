@@ -69,12 +69,11 @@ def measure_start(cloud, clicks, options, workers):
 
 def measure_rates(cloud, clicks, options):
     """Fit with every number of workers in turn, several times."""
-    cloud.deploy("rates")
-    fit(cloud, "rates", clicks, options, max(options.workers))
+    fit(cloud, "first", clicks, options, max(options.workers))
     fits = {workers: [] for workers in options.workers}
     for _ in range(options.repeats):
         for workers, courses in fits.items():
-            courses.append(fit(cloud, "rates", clicks, options, workers, options.epochs))
+            courses.append(fit(cloud, "first", clicks, options, workers, options.epochs))
     results = []
     for workers, courses in fits.items():
         result = {
