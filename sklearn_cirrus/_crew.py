@@ -9,8 +9,8 @@ How a worker is found to be gone, and what is done:
    from now on: the server is told that a newer generation has taken its place.
 3. It stopped by itself before its deadline: a new one goes on.
 
-A new worker is not started for ever: a place whose workers end three times in a row without a
-report, and a block that outlives no worker, end the run with an error that names them.
+A new worker is not started for ever: a place whose workers end four times while no worker of the
+run reports anything, and a block that outlives no worker, end the run with an error that names it.
 """
 
 import logging
@@ -51,11 +51,10 @@ class Crew:
         self.replaced = 0
         self._fence = fence
         self._handles = {}
-        self._began = {}
         self._killed = set()
         self._vacant = set()  # places whose workers have ended
         self._places = ()
-        self._deaths = Counter()  # by place, since its last report
+        self._deaths = Counter()  # by place, since the last report of any
         self._blamed = Counter()  # by name of a block, since its last report
         self._looked = time.monotonic()
 
@@ -65,18 +64,21 @@ class Crew:
         # A worker with one block has nothing to load ahead; without the thread it is quicker.
         prefetch = self.job.prefetch and n_blocks > len(self._places)
         self.job = replace(self.job, prefetch=prefetch)
-        self._launch(self._places)
+        if self.generation:
+            self.restart()  # workers of the process that began the run may live on
+        else:
+            self._launch(self._places)
         logger.debug("run %s: %d workers", self.job.run_id, len(self._handles))
 
     def restart(self):
-        """Start all workers anew, after :meth:`kill`, where the run takes place now."""
+        """Start all workers where the run takes place now; those before are refused."""
         for worker in self._places:
             self._fence(worker, self.generation)
         self._launch(self._places)
 
     def note(self, report, lease):
-        """Take note of a report: its worker and its block are well."""
-        self._deaths.pop(report.worker, None)
+        """Take note of a report: workers can do their work, and this block harms none."""
+        self._deaths.clear()
         self._blamed.pop(lease.name, None)
 
     def look_after(self, check):
@@ -128,7 +130,6 @@ class Crew:
         for handle in place.backend.start(jobs, timeout):
             self._handles[handle.job["worker"]] = handle
             self._vacant.discard(handle.job["worker"])
-            self._began[handle.job["worker"]] = time.monotonic()
 
     def _kill_frozen(self):
         """Kill the workers that the board has not heard of for too long."""
@@ -137,7 +138,10 @@ class Crew:
             return  # a thread of this process is frozen only with the process
         silence = self.place.board.silence()
         for worker, handle in self._handles.items():
-            never = self._looked - self._began[worker] - _START_SECONDS
+            began = handle.began
+            if began is None:
+                continue  # it has no machine yet
+            never = self._looked - began - _START_SECONDS
             silent = silence.get((worker, handle.job["generation"]), never)
             if silent > self.job.lease_seconds and handle not in self._killed:
                 logger.warning(

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import optimize
 from threadpoolctl import threadpool_limits
 
+from ._cost import BudgetSpent
 from ._costs import SUMMED
 
 _LINE_SEARCH = 50  # evaluations of an iteration at most, as in scikit-learn
@@ -24,11 +25,13 @@ _FTOL = 64 * np.finfo(float).eps  # as in scikit-learn: the objective cannot be 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the iterations have ended: weights, how many there were, and whether they arrived."""
+    """Where the iterations have ended: weights, how many there were, and whether they arrived, or
+    were cut short as there was no money left."""
 
     table: np.ndarray
     n_iter: int
     converged: bool
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Minimizer:
         self._last = None
         self._fresh = []  # evaluations since the last entry of the history
         self._n_iter = 0
+        self._arrived = None  # where the last iteration ended
 
     def minimize(self, start, max_iter):
         """Iterate.
@@ -81,7 +85,15 @@ class Minimizer:
         Minimum
         """
         self._width = start.shape[1]
-        x = self._variables.inner(start).ravel()
+        x = self._arrived = self._variables.inner(start).ravel()
+        try:
+            return self._descend(start, x, max_iter)
+        except BudgetSpent:
+            table = self._variables.outer(self._arrived.reshape(-1, self._width))
+            return Minimum(table, self._n_iter, False, is_cut=True)
+
+    def _descend(self, start, x, max_iter):
+        """Iterate from x, which stands for the table ``start``."""
         if self._evaluate(x).largest <= self._tol:
             self._record(self._last)
             return Minimum(start, 0, True)
@@ -140,6 +152,7 @@ class Minimizer:
         self._n_iter += 1
         point = self._evaluate(intermediate_result.x)
         self._record(point)
+        self._arrived = point.x
         if point.largest <= self._tol:
             raise StopIteration
 

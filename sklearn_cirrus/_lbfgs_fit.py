@@ -9,10 +9,11 @@ from cirrus_runtime.protocol import TrainJob
 from ._exact_blocks import count_exact_blocks, make_exact_blocks
 from ._full_batch import FullBatchRun
 from ._ingest import Part, row_bytes
+from ._lambda_settings import complete_config
 from ._lbfgs import Minimizer
-from ._logistic_fit import open_run
 from ._logistic_state import LogisticOutcome, LogisticState
 from ._moments import Moments
+from ._open_run import open_run
 from ._smallest import smallest
 from ._trainer import new_run_id
 from ._variables import Variables
@@ -31,6 +32,7 @@ class LbfgsFit:
         if config.resume is not None:
             raise ValueError("solver='lbfgs' takes no checkpoints, so it cannot be resumed")
         self.params = params
+        config, self.host = complete_config(config)
         # The parameters are on one server, so no other one needs to be there.
         first = config.redis_urls[0] if config.redis_urls else None
         self.config = replace(config, redis_url=first, n_servers=1)
@@ -78,6 +80,8 @@ class LbfgsFit:
             *(coef, offset, history, found.converged),
             state=LogisticState.of_weights(coef, offset),
             n_iter=found.n_iter,
+            cost=run.place.cost,
+            is_cut=found.is_cut,
         )
 
     def _share(self):

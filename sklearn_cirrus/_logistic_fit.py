@@ -10,13 +10,12 @@ from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
-from ._checkpoint import Checkpoints
 from ._columns import Columns
 from ._convergence import look_for_better
-from ._ingest import Part, count_blocks, make_blocks, row_bytes
+from ._ingest import Part, count_blocks, make_blocks
+from ._lambda_settings import complete_config
 from ._logistic_state import LogisticOutcome, LogisticState
-from ._place import open_place
-from ._progress import Progress
+from ._open_run import open_run
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
 from ._trainer import Run, new_run_id
@@ -43,6 +42,7 @@ class LogisticFit:
 
     def __init__(self, params, config, X, labels, weights, n_classes, *, one_pass=False):
         self.params = params
+        config, self.host = complete_config(config)
         self.config = config
         self.X = X
         self.labels = labels.astype(np.float32)
@@ -119,7 +119,8 @@ class LogisticFit:
         )
         converged, gain = look_for_better(self, schedule, spec, columns, outcome)
         return LogisticOutcome(
-            *(coef, intercept, outcome.history, converged, state, len(outcome.history), gain)
+            *(coef, intercept, outcome.history, converged, state, len(outcome.history), gain),
+            *(run.place.cost, outcome.is_cut),
         )
 
     def _split(self):
@@ -248,44 +249,3 @@ class LogisticFit:
             if self.params.l1_ratio == 0:
                 coef = coef - coef.mean(axis=0)
         return np.ascontiguousarray(coef), intercept
-
-
-class open_run:  # noqa: N801 (reads as a function where it is used)
-    """A Run with its place and its progress bar; leaving it closes both.
-
-    ``make(place, n_workers, checkpoints, progress)`` makes the Run.
-    """
-
-    def __init__(self, fit, job, make, n_rows):
-        params, config = fit.params, fit.config
-        if config.backend == "inline" and (config.n_workers or 1) > 1:
-            raise ValueError(
-                f"backend 'inline' has one worker, not {config.n_workers}: "
-                "use backend='local' or n_workers=None"
-            )
-        place = open_place(config, job.run_id, row_bytes(fit.X) * fit.X.shape[0])
-        fit.n_workers = config.n_workers or place.backend.default_workers
-        max_iter = 1 if fit.one_pass else params.max_iter
-        self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
-        seconds = config.checkpoint_seconds
-        # Backend inline has no server to lose, and its store goes with the process.
-        if config.backend == "inline" or not fit.takes_checkpoints:
-            seconds = None
-        # A fit that goes on and fails leaves what it has found, to be gone on with once more.
-        keep = config.keep_checkpoint or config.resume is not None
-        checkpoints = Checkpoints(place.store, job.run_id, seconds, keep)
-        self._run = make(place, fit.n_workers, checkpoints, self._progress)
-
-    def __enter__(self):
-        self._progress.__enter__()
-        try:
-            return self._run.__enter__()
-        except BaseException as error:
-            self._progress.__exit__(type(error), error, error.__traceback__)
-            raise
-
-    def __exit__(self, *exc_info):
-        try:
-            self._run.__exit__(*exc_info)
-        finally:
-            self._progress.__exit__(*exc_info)

@@ -55,3 +55,5 @@ class LogisticOutcome:
     state: LogisticState
     n_iter: int
     gain: float | None = None  # what the objective can still be lowered by, if looked at
+    cost: float = 0.0  # US dollars
+    is_cut: bool = False  # by max_cost

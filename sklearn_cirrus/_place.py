@@ -13,6 +13,7 @@ from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
 from cirrus_runtime.worker import Resources
 
+from ._cost import BudgetSpent, Meter
 from ._scratch import scratch_folder
 from .servers import WorkerAccess, open_servers, reopen_servers
 from .workers.inline import InlineBackend
@@ -33,6 +34,7 @@ class Place:
         self.store = store
         self.backend = backend
         self._access = None
+        self._meter = self._max_cost = None
 
     @classmethod
     def on_servers(cls, urls, store, backend, config, run_id):
@@ -43,6 +45,16 @@ class Place:
         place._instances = [None]
         place._open(urls)
         return place
+
+    @property
+    def cost(self):
+        """What the run has cost so far in US dollars: 0.0 on machines of one's own."""
+        return 0.0 if self._meter is None else self._meter.dollars(self.store.requests)
+
+    def check_budget(self):
+        """Raise BudgetSpent if the run has cost all that it may."""
+        if self._max_cost is not None and self.cost >= self._max_cost:
+            raise BudgetSpent
 
     @property
     def redis_urls(self):
@@ -128,18 +140,23 @@ class Place:
             self.board.close()
             self.engine.close()
             self.store.close()
+            if self._meter is not None:
+                self._meter.stop()
 
 
-def open_place(config, run_id, nbytes):
+def open_place(config, run_id, nbytes, host=None):
     """Return the place for a run.
 
     Parameters
     ----------
     config : Config
+        For backend "lambda" a complete one: see ``_lambda_settings.py``.
     run_id : str
     nbytes : float
         About the size of all blocks together. Backend inline keeps them in memory, but in files
         if they are more than a worker may keep: data need not fit into memory twice.
+    host : str, optional
+        Type of the server's host, if it is to be paid for.
 
     Returns
     -------
@@ -149,7 +166,11 @@ def open_place(config, run_id, nbytes):
     ------
     ServerError, StoreError
         If server or store cannot be opened.
+    ConfigurationError, WorkerError
+        If the function on AWS Lambda cannot be used, or not by so many workers.
     """
+    if config.backend == "lambda":
+        return _open_on_lambda(config, run_id, host)
     if config.backend == "inline":
         board, engine = InlineBoard(), InlineEngine()
         if nbytes <= config.buffer_bytes:
@@ -163,6 +184,31 @@ def open_place(config, run_id, nbytes):
     urls = tuple(server.url for server in servers)
     store = open_store(config.store_url or f"file://{scratch_folder()}")
     return Place.on_servers(urls, store, LocalBackend(), config, run_id)
+
+
+def _open_on_lambda(config, run_id, host):
+    """Return the place for a run whose workers are on AWS Lambda."""
+    # Late: boto3 takes longer to import than a small fit to run.
+    from .workers.aws_lambda import LambdaBackend
+    from .workers.aws_lambda_function import LambdaFunction
+
+    function = LambdaFunction(config.function, config.n_workers or 1)
+    try:
+        meter = Meter(
+            *(function.region, function.architecture, function.memory, function.tmp_size),
+            *(host, config.max_cost),
+        )
+        urls = tuple(server.url for server in open_servers(config.redis_urls))
+        store = open_store(config.store_url)
+        # A worker that has lost the server as well notices when it gives up looking for it.
+        backend = LambdaBackend(function, store, meter, end_seconds=config.retry_seconds + 5.0)
+        backend.check(config.n_workers or 1)
+        place = Place.on_servers(urls, store, backend, config, run_id)
+    except BaseException:
+        function.close()
+        raise
+    place._meter, place._max_cost = meter, config.max_cost
+    return place
 
 
 _clients = {}

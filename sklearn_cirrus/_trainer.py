@@ -15,7 +15,6 @@ single block, a worker posts these leases and the trainer only follows: see ``co
 import logging
 import time
 import uuid
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,7 +22,9 @@ from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.course import MOST_WEIGHTS, Course, Penalty
 from cirrus_runtime.errors import CirrusError
 
+from ._cost import BudgetSpent
 from ._costs import costs_of
+from ._outcome import Outcome
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
 from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
@@ -31,25 +32,6 @@ from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2  # between looks at the workers while no report comes
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run leaves.
-
-    Attributes
-    ----------
-    slots : dict of str to float32 array
-        Every slot of the model; ``"weights"`` has shape (rows, width).
-    clock : tuple of (int, float)
-        Steps the model has seen and its last learning rate: goes with the slots.
-    history : list of dict
-        One entry an epoch.
-    """
-
-    slots: dict
-    clock: tuple
-    history: list
 
 
 class Run(LastingRun):
@@ -71,6 +53,8 @@ class Run(LastingRun):
         super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
         self._leases = 0
+        self._weights = None
+        self._is_cut = False
         self._alone = False  # whether one worker goes through the epochs by itself: course.py
         self._started = time.perf_counter()
 
@@ -128,6 +112,8 @@ class Run(LastingRun):
                     outcome = self._collect()
             except (ServerUnavailable, RunEnded) as error:
                 self._reconnect(error)
+            except BudgetSpent:
+                self._going, self._is_cut = False, True
         return outcome
 
     # ---- Blocks and leases
@@ -183,6 +169,7 @@ class Run(LastingRun):
             self._offer(this.waiting, len(this.waiting))
         heard = time.monotonic()
         while this.missing:
+            self.place.check_budget()
             if not self._unread:
                 self._unread.extend(self.place.board.collect(_POLL_SECONDS))
             while self._unread and this.missing:
@@ -266,10 +253,11 @@ class Run(LastingRun):
         info = self.server.info()
         names = [name for name in self.spec.slots if name != "weights"]
         weights = self._weights if self._best is None else self._best
-        if weights is None:  # the worker that went through the epochs has read them
+        # The worker that went through the epochs has read them, or an epoch was cut short.
+        if weights is None or (self._is_cut and self._best is None):
             weights = self.server.dump("weights")
         slots = {"weights": weights} | {name: self.server.dump(name) for name in names}
-        return Outcome(slots, (info["steps"], info["rate"]), self.history)
+        return Outcome(slots, (info["steps"], info["rate"]), self.history, self._is_cut)
 
     # ---- The end
 

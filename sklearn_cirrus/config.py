@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 
+from ._setting_checks import check, check_url, is_count
 from .exceptions import ConfigurationError
 
-BACKENDS = ("local", "inline")
+BACKENDS = ("local", "inline", "lambda")
 ENGINES = ("auto", "module", "lua")
 
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -26,13 +27,15 @@ class Config:
 
     Parameters
     ----------
-    backend : {"local", "inline"}, default="local"
+    backend : {"local", "inline", "lambda"}, default="local"
         ``"local"``: worker processes of this machine and a parameter server. ``"inline"``: one
-        worker in this process and no server: deterministic, nothing is started.
+        worker in this process and no server: deterministic, nothing is started. ``"lambda"``:
+        workers on AWS Lambda; needs ``function``, ``redis_url`` and ``store_url``, and what is
+        not set is taken from what ``sklearn-cirrus deploy`` has put up.
         Environment: ``CIRRUS_BACKEND``.
     n_workers : int or None, default=None
-        None: as many as this process may use cores. A fit never uses more workers than its data
-        has blocks. ``CIRRUS_N_WORKERS``.
+        None: as many as this process may use cores, or 8 on AWS Lambda. A fit never uses more
+        workers than its data has blocks. ``CIRRUS_N_WORKERS``.
     redis_url : str, sequence of str or None, default=None
         ``redis://``, ``rediss://`` or ``unix://`` url of a Redis or Valkey to use. Several urls,
         each of another server: the rows of a model are split over them. None: an embedded server
@@ -74,6 +77,15 @@ class Config:
     resume : str or None, default=None
         Run id of an earlier fit, on the same data and with the same parameters, that left a
         checkpoint in the store of ``store_url``: ``fit`` goes on from it. ``CIRRUS_RESUME``.
+    stack : str or None, default=None
+        Name of the deployment that backend "lambda" takes settings from. None: ``"cirrus"``.
+        ``CIRRUS_STACK``.
+    function : str or None, default=None
+        Name or ARN of the function of backend "lambda". None: that of the deployment.
+        ``CIRRUS_FUNCTION``.
+    max_cost : float or None, default=None
+        US dollars that a fit with backend "lambda" may cost, by AWS's list prices. When they are
+        spent it ends with the model so far, and a warning. ``CIRRUS_MAX_COST``.
     """
 
     backend: str = "local"
@@ -91,41 +103,44 @@ class Config:
     checkpoint_seconds: float | None = 60.0
     keep_checkpoint: bool = False
     resume: str | None = None
+    stack: str | None = None
+    function: str | None = None
+    max_cost: float | None = None
 
     def __post_init__(self):
-        _check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
-        _check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
-        _check(
-            self.n_workers is None or _is_count(self.n_workers, 1, 65536),
+        check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
+        check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
+        check(
+            self.n_workers is None or is_count(self.n_workers, 1, 65536),
             *("n_workers", self.n_workers, "None or an integer from 1 to 65536"),
         )
         if isinstance(self.redis_url, list | tuple):
             object.__setattr__(self, "redis_url", tuple(self.redis_url))  # hashable, and ours alone
-        _check(self.redis_url != (), "redis_url", (), "None or at least one url")
+        check(self.redis_url != (), "redis_url", (), "None or at least one url")
         for url in self.redis_urls:
-            _check_url("redis_url", url, _REDIS_SCHEMES)
+            check_url("redis_url", url, _REDIS_SCHEMES)
         if self.store_url is not None:
-            _check_url("store_url", self.store_url, ("file://", "s3://"))
+            check_url("store_url", self.store_url, ("file://", "s3://"))
         different = len(set(self.redis_urls)) == len(self.redis_urls)
-        _check(different, "redis_url", "the same url twice", "one url for each server")
-        _check(
-            _is_count(self.n_servers, 1, _MOST_SERVERS)
+        check(different, "redis_url", "the same url twice", "one url for each server")
+        check(
+            is_count(self.n_servers, 1, _MOST_SERVERS)
             and len(self.redis_urls) <= _MOST_SERVERS
             and (self.redis_url is None or self.n_servers in (1, len(self.redis_urls))),
             *("n_servers", self.n_servers),
             f"an integer from 1 to {_MOST_SERVERS}, and 1 or the number of urls with redis_url",
         )
-        _check(
+        check(
             self.server_binary is None or isinstance(self.server_binary, str),
             *("server_binary", self.server_binary, "None or a path"),
         )
-        _check(isinstance(self.prefetch, bool), "prefetch", self.prefetch, "True or False")
-        _check(
-            _is_count(self.block_bytes, 1024, 1 << 30),
+        check(isinstance(self.prefetch, bool), "prefetch", self.prefetch, "True or False")
+        check(
+            is_count(self.block_bytes, 1024, 1 << 30),
             *("block_bytes", self.block_bytes, "an integer from 1024 to 1073741824"),
         )
-        _check(
-            _is_count(self.buffer_bytes, 0, 1 << 50),
+        check(
+            is_count(self.buffer_bytes, 0, 1 << 50),
             *("buffer_bytes", self.buffer_bytes, "an integer, 0 or more"),
         )
         for name, least, optional in (
@@ -135,18 +150,27 @@ class Config:
         ):
             value = getattr(self, name)
             good = isinstance(value, (int, float)) and not isinstance(value, bool)
-            _check(
+            check(
                 (optional and value is None) or (good and least <= value < float("inf")),
                 *(name, value, f"a number of seconds, {least:g} or more"),
             )
-        _check(
+        check(
             isinstance(self.keep_checkpoint, bool),
             *("keep_checkpoint", self.keep_checkpoint, "True or False"),
         )
-        _check(
+        check(
             self.resume is None or (isinstance(self.resume, str) and self.resume.isalnum()),
             *("resume", self.resume, "None or the id of a run"),
         )
+
+        for name in ("stack", "function"):
+            value = getattr(self, name)
+            good = value is None or (isinstance(value, str) and value != "")
+            check(good, name, value, "None or a name")
+        cost = self.max_cost
+        good = isinstance(cost, (int, float)) and not isinstance(cost, bool)
+        good = cost is None or (good and 0 < cost < float("inf"))
+        check(good, "max_cost", cost, "None or a positive number of US dollars")
 
     @property
     def redis_urls(self):
@@ -269,27 +293,8 @@ def _parse(variable, text, default):
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
         if isinstance(default, int) or variable == "CIRRUS_N_WORKERS":
             return int(text)
-        if isinstance(default, float):
+        if isinstance(default, float) or variable == "CIRRUS_MAX_COST":
             return float(text)
     except (KeyError, ValueError) as error:
         raise ConfigurationError(f"{variable}={text!r} cannot be read") from error
     return text
-
-
-def _is_count(value, least, most):
-    """Return whether a value is an integer within bounds."""
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _check_url(name, url, schemes):
-    """Refuse what is no url with one of these schemes."""
-    # A url may hold a password: only its beginning is shown.
-    shown = url.split("://")[0] if isinstance(url, str) else url
-    good = isinstance(url, str) and url.startswith(schemes)
-    _check(good, name, shown, f"None or a url that begins with {' or '.join(schemes)}")
-
-
-def _check(good, name, value, what):
-    """Refuse a setting unless it is good."""
-    if not good:
-        raise ConfigurationError(f"the setting {name} must be {what}, not {value!r}")

@@ -70,7 +70,7 @@ class CirrusLogisticRegression(LinearClassifier):
     n_workers : int or None, default=None
         None: as configured, see :func:`sklearn_cirrus.config_context`. A fit never uses more
         workers than its data has blocks.
-    backend : {"local", "inline"} or None, default=None
+    backend : {"local", "inline", "lambda"} or None, default=None
         None: as configured.
     verbose : int, default=0
         Whether to show a progress bar.
@@ -287,5 +287,5 @@ class CirrusLogisticRegression(LinearClassifier):
         self.coef_, self.intercept_ = outcome.coef, outcome.intercept
         self.history_ = outcome.history
         self.n_iter_ = outcome.n_iter
-        self.cost_ = 0.0
+        self.cost_ = outcome.cost
         self._state = outcome.state

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def pytest_configure(config):
     """Keep the caller's configuration out of the tests, and the tests out of any AWS account."""
     for name in list(os.environ):
-        if name.startswith("CIRRUS_") and name != "CIRRUS_TEST_DATA":
+        if name.startswith("CIRRUS_") and not name.startswith("CIRRUS_TEST_"):
             del os.environ[name]
     os.environ.update(
         AWS_ACCESS_KEY_ID="testing",

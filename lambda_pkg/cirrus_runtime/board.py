@@ -63,6 +63,12 @@ class Board(ABC):
 
     # For a worker. A token stands for a lease that it holds.
 
+    def join(self):
+        """Say that this worker begins; return whether it is the first to do so in its place and
+        generation. Raises RunEnded.
+        """
+        return True
+
     @abstractmethod
     def take(self, timeout):
         """Return (token, lease), or None if there was none to take for ``timeout`` s."""

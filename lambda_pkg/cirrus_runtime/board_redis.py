@@ -18,7 +18,7 @@ from .protocol import Lease, Report, decode, encode
 _GROUP = b"workers"
 _FIELD, _BODY = b"r", b"b"
 _MANY = b"1000"
-_GONE = ("NOGROUP", "UNBLOCKED", "no such key")
+_GONE = ("NOGROUP", "UNBLOCKED", "no such key", "The XGROUP subcommand requires the key to exist")
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
 
@@ -49,10 +49,12 @@ class RedisBoard(Board):
     def put_up(self):
         """Make the streams; the trainer does so before anything else."""
         self._last = b"0"
-        self._transaction(
-            pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM")
-            for stream in (self._leases, self._reports)
-        )
+        streams = self._leases, self._reports
+        create = [
+            pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM") for stream in streams
+        ]
+        # A trainer that was killed may have left them, and this one goes on with its run.
+        self._transaction([pack(b"UNLINK", *streams), *create])
 
     def offer(self, leases):
         _check(self._transaction(_post(self._leases, lease) for lease in leases))
@@ -119,6 +121,10 @@ class RedisBoard(Board):
 
     def take_down(self):
         self._call(b"UNLINK", self._leases, self._reports)
+
+    def join(self):
+        command = (b"XGROUP", b"CREATECONSUMER", self._leases, _GROUP, self._consumer)
+        return bool(self._call(*command))
 
     def take(self, timeout):
         try:

@@ -52,6 +52,10 @@ class RunKeys:
         """Name in the store of a checkpoint."""
         return f"{self.prefix}checkpoint-{number:06d}.safetensors"
 
+    def job(self, number):
+        """Name in the store of a job that functions are to read; it holds a worker's password."""
+        return f"{self.prefix}job-{number:06d}.json"
+
     @property
     def prefix(self):
         """What the names of all objects of the run begin with."""

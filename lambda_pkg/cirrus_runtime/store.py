@@ -13,7 +13,9 @@ import os
 import re
 import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 from .errors import StoreError
@@ -34,6 +36,7 @@ class Store(ABC):
     """
 
     url: str  # open_store(url) opens the same store elsewhere
+    requests: Mapping = MappingProxyType({})  # so far, "put" and "get", if they are charged for
 
     @abstractmethod
     def put(self, name, data):

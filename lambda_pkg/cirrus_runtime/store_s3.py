@@ -7,6 +7,7 @@ imported when the first S3Store is made, never before.
 
 import io
 import re
+from collections import Counter
 from contextlib import contextmanager
 
 from .errors import StoreError
@@ -73,6 +74,8 @@ class S3Store(Store):
             self._client = Session().client(  # boto3's default session is not thread-safe
                 "s3", config=Config(retries={"mode": "standard", "max_attempts": 6})
             )
+        self.requests = Counter()
+        self._client.meta.events.register("before-call.s3", self._count)
         self._transfer = TransferConfig(
             multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4
         )
@@ -127,6 +130,12 @@ class S3Store(Store):
 
     def close(self):
         self._client.close()
+
+    def _count(self, model, **_):
+        """Count a request by what S3 charges for it; deletions are free."""
+        kind = "get" if model.name.startswith(("Get", "Head")) else "put"
+        if not model.name.startswith("Delete"):
+            self.requests[kind] += 1
 
     @contextmanager
     def _explained(self, verb, name=""):

@@ -47,15 +47,21 @@ def run_worker(job, resources=None):
     Returns
     -------
     dict
-        ``reason``: ``"ended"`` (the run is over), ``"deadline"`` or ``"stale"`` (a newer
-        generation has taken this worker's place); ``rows`` and ``updates`` done.
+        ``reason``: ``"ended"`` (the run is over), ``"deadline"``, ``"stale"`` (a newer
+        generation has taken this worker's place) or ``"duplicate"`` (the job was delivered twice,
+        and another one does it); ``rows`` and ``updates`` done.
     """
     job = TrainJob.from_json(job)
     keys = RunKeys(job.run_id)
     opened = resources or _open(job, keys)
     try:
+        retry = Retry(job.retry_seconds, (job.seed << 16) + job.worker)
+        if not retry(opened.board.join):  # before anything is taken
+            return {"reason": "duplicate", "rows": 0, "updates": 0}
         server = ParameterServer(opened.engine, keys.model)
-        return _Worker(job, opened.board, opened.store, server).run()
+        return _Worker(job, opened.board, opened.store, server, retry).run()
+    except RunEnded:
+        return {"reason": "ended", "rows": 0, "updates": 0}
     finally:
         if resources is None:
             opened.close()
@@ -77,13 +83,23 @@ class Resources:
         self.store = store
 
     def close(self):
-        """Close board, engine and store."""
+        """Close board and engine; the store is the process's."""
         self.board.close()
         self.engine.close()
-        self.store.close()
 
 
 _clients = {}
+_stores = {}
+
+
+def keep_store(url):
+    """Return the store of this process at a url: to make one of S3 takes longer than to read."""
+    if url not in _stores:
+        for store in _stores.values():
+            store.close()
+        _stores.clear()
+        _stores[url] = open_store(url)
+    return _stores[url]
 
 
 def _open_clients(urls, seconds):
@@ -103,13 +119,13 @@ def _open(job, keys):
         generation=job.generation,
         lease_seconds=job.lease_seconds,
     )
-    return Resources(board, open_shards(clients, job.engine), open_store(job.store_url))
+    return Resources(board, open_shards(clients, job.engine), keep_store(job.store_url))
 
 
 class _Worker:
     """State of one worker in one run."""
 
-    def __init__(self, job, board, store, server):
+    def __init__(self, job, board, store, server, retry):
         self.job = job
         self.server = server
         if job.full_batch:
@@ -119,7 +135,7 @@ class _Worker:
             self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
             accept = self.kernel.check_narrow
         cache = BlockCache(store, accept, job.buffer_bytes)
-        self.retry = Retry(job.retry_seconds, (job.seed << 16) + job.worker)
+        self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
         self.source = LeaseSource(board, cache, job.prefetch, self.retry, self.wait)

@@ -27,7 +27,10 @@ _ENGINE = {
     # The script's own commands count as the user's.
     "lua": ("evalsha", "eval", "getrange", "setrange", "strlen", "hget", "hmget", "hset"),
 }
-_BOARD = ("xreadgroup", "xautoclaim", "xclaim", "xack", "xdel", "xadd", "multi", "exec")
+_BOARD = (
+    *("xgroup|createconsumer", "xreadgroup", "xautoclaim", "xclaim", "xack", "xdel", "xadd"),
+    *("multi", "exec"),
+)
 # What redis-py sends by itself: health checks, the url's database, its own name and version.
 _CONNECTION = ("ping", "select", "client|setname")
 _TIMEOUT = 5.0  # seconds
@@ -91,11 +94,21 @@ class WorkerAccess:
         if failure is not None:
             raise ServerError(f"the user {self._user} stays on a server: {failure}") from failure
 
+    def _drop_on(self, client):
+        """Delete the user that a killed trainer left: its workers' connections end with it."""
+        try:
+            client.execute_command("ACL", "DELUSER", self._user)
+        except redis.ResponseError:
+            pass  # then it may not make users either, and says so
+        except redis.RedisError as error:
+            raise lost(error) from error
+
     def _grant_on(self, client, has_board):
         """Make the user on one server; return whether that is allowed."""
         # The hash, not the password: this command may be in a log.
         digest = hashlib.sha256(self._password.encode()).hexdigest()
         allowed = _CONNECTION + _ENGINE[self._engine] + (_BOARD if has_board else ())
+        self._drop_on(client)
         user = ("ACL", "SETUSER", self._user, "reset", "on", f"#{digest}", f"~{self._pattern}")
         for commands in (allowed + _NEWER, allowed):
             try:

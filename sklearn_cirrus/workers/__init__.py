@@ -1,4 +1,4 @@
-"""Who runs ``run_worker``: a thread (inline), processes (local) or Lambda."""
+"""Who runs ``run_worker``: a thread (inline), processes (local) or AWS Lambda (imported late)."""
 
 from .base import WorkerBackend, WorkerHandle, WorkerResult
 from .inline import InlineBackend

@@ -1,6 +1,7 @@
 """Who runs ``run_worker``: what the trainer knows of every backend."""
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
@@ -38,10 +39,13 @@ class WorkerHandle(ABC):
     ----------
     job : dict
         The job as it was given to :meth:`WorkerBackend.start`.
+    began : float or None
+        ``time.monotonic()`` when the worker began; None while it still waits for its turn.
     """
 
     def __init__(self, job: dict):
         self.job = job
+        self.began: float | None = time.monotonic()
         self._done = threading.Event()
         self._result = None
 

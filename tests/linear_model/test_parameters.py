@@ -53,7 +53,7 @@ def test_the_table_covers_every_parameter():
 )
 def test_bad_values_are_refused_by_name(name, value, monkeypatch):
     # Refused before a server or a worker is needed.
-    monkeypatch.setattr("sklearn_cirrus._logistic_fit.open_place", None)
+    monkeypatch.setattr("sklearn_cirrus._open_run.open_place", None)
     parameters = {"backend": "inline"} | {name: value}
     with pytest.raises(ValueError, match=name):
         CirrusLogisticRegression(**parameters).fit(X, Y)

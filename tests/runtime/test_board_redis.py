@@ -5,6 +5,7 @@ import time
 import pytest
 import redis
 
+from cirrus_runtime.engines.connection import pack
 from cirrus_runtime.errors import RunEnded, ServerError, ServerUnavailable
 
 from ..redis_servers import find_server, running_server, wait_until
@@ -168,8 +169,9 @@ def test_what_a_server_refuses_is_told(seats):
 
 
 def test_what_a_server_refuses_within_a_transaction_is_told(seats):
+    create = pack(b"XGROUP", b"CREATE", seats.trainer._leases, b"workers", b"0")
     with pytest.raises(ServerError, match="BUSYGROUP"):
-        seats.trainer.put_up()
+        seats.trainer._transaction([create])
 
 
 def test_finished_leases_take_no_memory(seats):
@@ -182,3 +184,29 @@ def test_finished_leases_take_no_memory(seats):
     assert client.xlen(seats.keys.leases) == 0
     (group,) = client.xinfo_groups(seats.keys.leases)
     assert group["pending"] == 0
+
+
+# --- a job that is delivered twice ----------------------------------------------------------
+
+
+def test_only_the_first_of_one_place_and_generation_joins(seats):
+    first, second = seats.worker(1, 0), seats.worker(1, 0)
+    assert first.join() and not second.join()
+    assert seats.worker(1, 1).join() and seats.worker(2, 0).join()
+    seats.trainer.offer([lease(1)])
+    assert take_all(first) == [lease(1)]
+
+
+def test_nobody_joins_a_board_that_is_down(seats):
+    worker = seats.worker()
+    seats.trainer.take_down()
+    with pytest.raises(RunEnded):
+        worker.join()
+
+
+def test_a_board_put_up_again_is_empty(seats):
+    """A trainer that was killed has left it; another goes on with its run."""
+    seats.trainer.offer([lease(1)])
+    assert seats.worker(1, 0).join()
+    seats.trainer.put_up()
+    assert seats.trainer.count() == 0 and seats.worker(1, 0).join()
