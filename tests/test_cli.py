@@ -1,4 +1,4 @@
-"""The command ``sklearn-cirrus``, run as a user runs it."""
+"""The command ``sklearn-cirrus``: run as a user runs it, and what it says of what is wrong."""
 
 import os
 import re
@@ -13,6 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
+
+from sklearn_cirrus.cli import main
 
 COMMAND = Path(sys.executable).with_name("sklearn-cirrus")
 
@@ -36,6 +38,20 @@ def run(tmp_path):
 
 
 @pytest.fixture
+def run_here(tmp_path, monkeypatch, capsys):
+    """Run the command in this process: status, output and errors; a new one imports for long."""
+
+    def run_here(*arguments, **variables):
+        monkeypatch.chdir(tmp_path)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        status = main(list(arguments))
+        return status, *capsys.readouterr()
+
+    return run_here
+
+
+@pytest.fixture
 def closed_port():
     """A port of this machine that refuses connections: bound, and nobody listens."""
     with socket.socket() as bound:
@@ -53,54 +69,52 @@ def figures(output):
     return table
 
 
-def test_doctor_finds_everything_that_a_fit_needs(run):
-    done = run("doctor")
+def test_doctor_finds_everything_that_a_fit_needs_and_leaves_nothing(run, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    done = run("doctor", TMPDIR=str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MISSING" not in done.stdout
     for part in ("embedded", "engine module", "ABI", "a worker process starts", "came back"):
         assert part in done.stdout
-
-
-def test_doctor_names_a_server_that_is_not_there_and_keeps_its_password(run, closed_port):
-    done = run("doctor", CIRRUS_REDIS_URL=f"redis://:hunter2@127.0.0.1:{closed_port}/0")
-    assert done.returncode == 1
-    assert f"MISSING  no Redis server can be reached at redis://:***@127.0.0.1:{closed_port}" in (
-        done.stdout
-    )
-    assert "to mend  check CIRRUS_REDIS_URL" in done.stdout
-    assert "hunter2" not in done.stdout + done.stderr
-    assert "1 part missing" in done.stdout
-
-
-def test_doctor_names_a_store_that_cannot_be_written(run, tmp_path):
-    (tmp_path / "file").write_text("a file where the folder should be")
-    done = run("doctor", CIRRUS_STORE_URL=(tmp_path / "file").as_uri())
-    assert done.returncode == 1
-    assert "to mend  check CIRRUS_STORE_URL" in done.stdout
-    assert "1 part missing" in done.stdout
-
-
-def test_doctor_names_a_setting_that_cannot_be(run):
-    done = run("doctor", CIRRUS_BACKEND="nonsense")
-    assert done.returncode == 1
-    assert "MISSING  the setting backend must be one of" in done.stdout
-    assert "1 part missing" in done.stdout
-
-
-def test_doctor_starts_no_server_for_the_backend_inline(run):
-    done = run("doctor", CIRRUS_BACKEND="inline")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "embedded" not in done.stdout
-
-
-def test_doctor_leaves_nothing_in_the_temporary_folder(run, tmp_path):
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    assert run("doctor", TMPDIR=str(folder)).returncode == 0
     assert list(folder.iterdir()) == []
 
 
-def test_demo_matches_scikit_learn(run):
+def test_doctor_names_a_server_that_is_not_there_and_keeps_its_password(run_here, closed_port):
+    status, output, errors = run_here(
+        "doctor", CIRRUS_REDIS_URL=f"redis://:hunter2@127.0.0.1:{closed_port}/0"
+    )
+    assert status == 1
+    assert (
+        f"MISSING  no Redis server can be reached at redis://:***@127.0.0.1:{closed_port}" in output
+    )
+    assert "to mend  check CIRRUS_REDIS_URL" in output
+    assert "hunter2" not in output + errors
+    assert "1 part missing" in output
+
+
+def test_doctor_names_a_store_that_cannot_be_written(run_here, tmp_path):
+    (tmp_path / "file").write_text("a file where the folder should be")
+    status, output, _ = run_here("doctor", CIRRUS_STORE_URL=(tmp_path / "file").as_uri())
+    assert status == 1
+    assert "to mend  check CIRRUS_STORE_URL" in output
+    assert "1 part missing" in output
+
+
+def test_doctor_names_a_setting_that_cannot_be(run_here):
+    status, output, _ = run_here("doctor", CIRRUS_BACKEND="nonsense")
+    assert status == 1
+    assert "MISSING  the setting backend must be one of" in output
+    assert "1 part missing" in output
+
+
+def test_doctor_starts_no_server_for_the_backend_inline(run_here):
+    status, output, errors = run_here("doctor", CIRRUS_BACKEND="inline")
+    assert status == 0, output + errors
+    assert "embedded" not in output
+
+
+def test_demo_matches_scikit_learn_and_says_what_a_folder_lacks(run, tmp_path):
     X, y = load_breast_cancer(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     scaler = StandardScaler().fit(X_train)
@@ -108,8 +122,9 @@ def test_demo_matches_scikit_learn(run):
     predicted = oracle.predict(scaler.transform(X_test))
     loss = log_loss(y_test, oracle.predict_proba(scaler.transform(X_test)))
 
-    done = run("demo")
+    done = run("demo", "--data", str(tmp_path))
     assert done.returncode == 0, done.stderr
+    assert "a9a is left out" in done.stdout
     table = figures(done.stdout)
     assert set(table) == {"breast_cancer", "digits"}
     shown = table["breast_cancer"]["scikit-learn"]
@@ -127,22 +142,17 @@ def test_demo_trains_on_a9a_when_it_is_there(run, data_dir):
     assert loss == pytest.approx(0.3242, abs=0.003)
 
 
-def test_demo_says_that_a_folder_lacks_the_data(run, tmp_path):
-    done = run("demo", "--data", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "a9a is left out" in done.stdout
-
-
-def test_demo_without_a_server_fails_in_one_sentence(run, closed_port):
-    done = run("demo", CIRRUS_REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "no Redis server can be reached" in done.stderr
-    assert "sklearn-cirrus doctor" in done.stderr
+def test_demo_without_a_server_fails_in_one_sentence(run_here, closed_port):
+    status, _, errors = run_here("demo", CIRRUS_REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
+    assert status == 1
+    assert "Traceback" not in errors
+    assert "no Redis server can be reached" in errors
+    assert "sklearn-cirrus doctor" in errors
 
 
 @pytest.mark.parametrize("arguments", [(), ("nonsense",), ("demo", "--workers", "0")])
-def test_a_wrong_command_line_shows_the_usage(run, arguments):
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith("usage: sklearn-cirrus")
+def test_a_wrong_command_line_shows_the_usage(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: sklearn-cirrus")

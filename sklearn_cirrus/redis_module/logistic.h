@@ -32,8 +32,9 @@ typedef struct {
 } cirrus_pass;
 
 /* Numbers the columns of the rows order[first] .. order[last - 1]: the distinct ones go to ids,
- * then the intercept's row; returns how many. Takes a new round, so it neither clears nor sorts.
- * What it leaves in pass->local serves the calls of cirrus_logistic for the same rows. */
+ * then the intercept's row; returns how many. ids has room for one more than the columns. Takes
+ * a new round, so it neither clears nor sorts. What it leaves in pass->local serves the calls of
+ * cirrus_logistic for the same rows. */
 uint32_t cirrus_localize(cirrus_pass *pass, size_t first, size_t last, uint32_t *ids);
 
 /* Logistic loss of the rows numbered last and, unless grad is NULL, its gradient.

@@ -1,6 +1,6 @@
 /* The parameter table and its update rules: pure arithmetic, no Redis, no Python.
  *
- * One table serves three callers: the Redis module (module.c), the in-process
+ * One table serves three callers: the Redis module (step.c, dump.c), the in-process
  * server (through ctypes, cirrus_runtime/kernels.py) and the tests. A model is
  * `rows` rows of `width` float32 weights. Everything that one row needs lies
  * together, so that touching a row costs one cache miss:
@@ -64,7 +64,7 @@ typedef struct {
     float power_t;      /* adagrad divides by (root + eps)^(2 power_t); in 0.5 .. 1 */
 } cirrus_spec;
 
-/* Live state. Only model.c writes it, and module.c when it loads a dump. */
+/* Live state. Only model.c and table.c write it, and the module where it makes a model anew. */
 typedef struct {
     cirrus_spec spec;
     uint64_t base;   /* steps folded away when stamps were last reset */

@@ -229,14 +229,16 @@ static void rewrite_aof(RedisModuleIO *aof, RedisModuleString *key, void *value)
     const cirrus_model *m = served->model;
     const cirrus_spec *s = &m->spec;
     char l1[32], l2[32], beta1[32], beta2[32], eps[32], power_t[32], rate[32];
-    RedisModule_EmitAOF( /* the last letter of the format is for SCALED */
-        aof, "CIRRUS.CREATE", s->scaled ? "sclclccclccccccccccccclcclc" : "sclclccclccccccccccccclccl",
-        key, "ROWS", (long long)s->rows, "WIDTH", (long long)s->width, "OPTIMIZER",
-        cirrus_optimizer_name(s->optimizer), "PENALIZED", (long long)s->penalized, "L1",
-        cirrus_decimal(l1, s->l1), "L2", cirrus_decimal(l2, s->l2), "BETA1",
-        cirrus_decimal(beta1, s->beta1), "BETA2", cirrus_decimal(beta2, s->beta2), "EPS",
-        cirrus_decimal(eps, s->eps), "POWER_T", cirrus_decimal(power_t, s->power_t), "CLOCK", (long long)cirrus_steps(m),
-        cirrus_decimal(rate, m->rate), "FOLDED", (long long)m->base, "SCALED");
+    /* The last letter of the format is for SCALED. */
+    const char *format = s->scaled ? "sclclccclccccccccccccclcclc" : "sclclccclccccccccccccclccl";
+    RedisModule_EmitAOF(
+        aof, "CIRRUS.CREATE", format, key, "ROWS", (long long)s->rows, "WIDTH",
+        (long long)s->width, "OPTIMIZER", cirrus_optimizer_name(s->optimizer), "PENALIZED",
+        (long long)s->penalized, "L1", cirrus_decimal(l1, s->l1), "L2", cirrus_decimal(l2, s->l2),
+        "BETA1", cirrus_decimal(beta1, s->beta1), "BETA2", cirrus_decimal(beta2, s->beta2), "EPS",
+        cirrus_decimal(eps, s->eps), "POWER_T", cirrus_decimal(power_t, s->power_t), "CLOCK",
+        (long long)cirrus_steps(m), cirrus_decimal(rate, m->rate), "FOLDED",
+        (long long)m->base, "SCALED");
     for (uint32_t first = 0, count; first < s->rows; first += count) {
         count = chunk_at(m, first);
         RedisModule_EmitAOF(aof, "CIRRUS.LOAD", "sllb", key, (long long)CIRRUS_SLOT_RAW,
@@ -279,7 +281,9 @@ static void *copy_served(RedisModuleString *from, RedisModuleString *to, const v
     return copy;
 }
 
-RedisModuleType *cirrus_register_type(RedisModuleCtx *ctx) {
+RedisModuleType *cirrus_model_type;
+
+int cirrus_register_type(RedisModuleCtx *ctx) {
     RedisModuleTypeMethods methods = {.version = REDISMODULE_TYPE_METHOD_VERSION,
                                       .rdb_load = load_rdb,
                                       .rdb_save = save_rdb,
@@ -289,5 +293,7 @@ RedisModuleType *cirrus_register_type(RedisModuleCtx *ctx) {
                                       .free_effort = free_effort,
                                       .copy = copy_served};
     cirrus_set_allocator(try_calloc, cirrus_release);
-    return RedisModule_CreateDataType(ctx, "cirrusmdl", ENCODING_VERSION, &methods);
+    cirrus_model_type =
+        RedisModule_CreateDataType(ctx, "cirrusmdl", ENCODING_VERSION, &methods);
+    return cirrus_model_type ? REDISMODULE_OK : REDISMODULE_ERR;
 }

@@ -1,5 +1,5 @@
 /* What a key of type "cirrusmdl" holds: a model and the tags of its workers. Memory,
- * persistence and the type itself are in model_type.c, the commands in module.c.
+ * persistence and the type itself are in model_type.c, the commands where commands.h says.
  */
 #ifndef CIRRUS_MODEL_TYPE_H
 #define CIRRUS_MODEL_TYPE_H
@@ -23,8 +23,10 @@ typedef struct {
     uint32_t workers;
 } served_model;
 
-/* Registers the type and gives the kernels Redis's allocator; NULL if that fails. */
-RedisModuleType *cirrus_register_type(RedisModuleCtx *ctx);
+extern RedisModuleType *cirrus_model_type;
+
+/* Registers the type and gives the kernels Redis's allocator; REDISMODULE_ERR if that fails. */
+int cirrus_register_type(RedisModuleCtx *ctx);
 
 /* Memory that Redis counts; NULL where RedisModule_Alloc would end the server. */
 void *cirrus_try_alloc(size_t bytes);

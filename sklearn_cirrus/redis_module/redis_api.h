@@ -1,4 +1,4 @@
-/* The part of the module ABI that module.c uses, declared by ourselves.
+/* The part of the module ABI that the module uses, declared by ourselves.
  *
  * A server hands a module no symbols to link against: the first word of the context
  * that RedisModule_OnLoad receives points to GetApi, which finds a function by name.

@@ -9,6 +9,8 @@ import zipfile
 
 import pytest
 
+from sklearn_cirrus.deploy import deploy
+
 ACCOUNT = "123456789012"  # moto's
 REGION = "eu-west-1"
 
@@ -63,8 +65,9 @@ def aws(clients, monkeypatch):
     moto = pytest.importorskip("moto")
     lift_bucket_policies()
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    client = use_clients(clients, monkeypatch)
     with moto.mock_aws():
-        yield use_clients(clients, monkeypatch)
+        yield client
 
 
 def use_clients(clients, monkeypatch):
@@ -86,6 +89,8 @@ def use_clients(clients, monkeypatch):
 
     monkeypatch.setattr(boto3, "Session", session)  # each reads the list of all endpoints
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    # A list of images, which nobody asks for, is made for every new account and region.
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     monkeypatch.setattr(aws, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(aws.Aws, "client", lambda self, service: client(service, self.region))
     monkeypatch.setattr(aws.Aws, "close", lambda self: None)
@@ -137,3 +142,9 @@ def files(tmp_path_factory):
     aarch64 = (183).to_bytes(2, "little")
     (folder / "cirrus.so").write_bytes(b"\x7fELF" + bytes(14) + aarch64)
     return {"bundle": folder / "worker.zip", "module": folder / "cirrus.so"}
+
+
+@pytest.fixture
+def put_up(hosts, files):
+    """Deploy with the small files."""
+    return lambda **choices: deploy(**(files | choices))

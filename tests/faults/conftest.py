@@ -160,9 +160,20 @@ def assert_nothing_left(run):
 @pytest.fixture(scope="session")
 def undisturbed():
     """Return the held-out loss of the fit that nobody disturbs."""
+    return _undisturbed()
+
+
+@pytest.fixture(scope="session")
+def undisturbed_on_fewer_rows():
+    """Return the same of one that keeps rows back to tell when to stop: it learns from fewer."""
+    return _undisturbed(early_stopping=True, n_iter_no_change=20)
+
+
+def _undisturbed(**parameters):
     X, y = labelled()
-    with config_context(**SETTINGS):
-        model = CirrusLogisticRegression(**PARAMETERS).fit(X, y)
+    # However slow the machine is, no worker is to be taken for dead.
+    with config_context(**SETTINGS | {"lease_seconds": DEADLINE}):
+        model = CirrusLogisticRegression(**PARAMETERS | parameters).fit(X, y)
     assert {entry["workers_replaced"] for entry in model.history_} == {0}
     return held_out_loss(model)
 

@@ -11,7 +11,7 @@ from sklearn_cirrus import CirrusLogisticRegression, config_context
 from sklearn_cirrus.exceptions import ServerUnavailable
 
 from ..redis_servers import find_server, running_server, wait_until
-from .conftest import PARAMETERS, SETTINGS, held_out_loss, labelled
+from .conftest import DEADLINE, PARAMETERS, SETTINGS, held_out_loss, labelled
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -189,7 +189,9 @@ def test_lost_sockets_cost_nothing(disturbed, undisturbed, start):
             steps.append(1)
 
     with start() as first:
-        model = disturbed.fit(cut, redis_url=f"unix://{first.socket}")
+        # No lease may run out on a slow machine: its block would rightly be done again.
+        url = f"unix://{first.socket}"
+        model = disturbed.fit(cut, redis_url=url, lease_seconds=DEADLINE)
         assert first.client.keys() == []
     assert len(steps) == 20 and restarts(model) == 0
     assert {entry["workers_replaced"] for entry in model.history_} == {0}

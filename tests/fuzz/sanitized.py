@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from sklearn_cirrus.bundle.compiled import MODULE_SOURCES
+
 SOURCE = Path(__file__).resolve().parents[2] / "sklearn_cirrus" / "redis_module"
 _FLAGS = (
     "-std=c11",
@@ -14,7 +16,6 @@ _FLAGS = (
     "-fPIC",
     "-shared",
 )
-_SOURCES = ("module.c", "model_type.c", "vector.c", "model.c")
 _MOST_MEGABYTES = 256  # of one allocation: a table of a random size must not take the machine down
 
 
@@ -40,7 +41,7 @@ def build(folder, address):
     kinds = "undefined,float-cast-overflow" + (",address" if address else "")
     command = [_compiler(), *_FLAGS, f"-fsanitize={kinds}", "-fno-sanitize-recover=all"]
     command += ["-DCIRRUS_PLAIN_MEMORY"] if address else []
-    command += [str(SOURCE / name) for name in _SOURCES]
+    command += [str(SOURCE / name) for name in MODULE_SOURCES]
     done = subprocess.run([*command, "-o", str(module), "-lm"], capture_output=True, text=True)
     if done.returncode:
         raise NoSanitizer(done.stderr)
@@ -84,7 +85,8 @@ def reports(folder):
             continue
         # Redis gives nothing back when it ends; only what the module has lost is a finding.
         blocks = (part for part in text.split("\n\n") if " leak of " in part)
-        found += [part for part in blocks if any(name in part for name in (*_SOURCES, "cirrus.so"))]
+        ours = *MODULE_SOURCES, "cirrus.so"
+        found += [part for part in blocks if any(name in part for name in ours)]
     return found
 
 

@@ -1,4 +1,4 @@
--- The parameter table for servers that take no modules: what model.c does, as a script.
+-- The parameter table for servers that take no modules: what model.c and table.c do, as a script.
 --
 -- KEYS[1] is a hash: the fields of the specification, base, step, rate, and "tag:<worker>" for the
 -- last push of each worker. KEYS[2] is a string: the table, row after row as in model.h
@@ -127,7 +127,7 @@ local function adagrad_rate(m, c, squares)
     return c.rate / (math.sqrt(squares) + c.eps) ^ (2 * m.power_t)
 end
 
----- Penalties and sleep (see the functions of the same names in model.c) ------------------------
+---- Penalties and sleep (see the functions of the same names in penalty.h and rules.h) ----------
 
 local function log1p(x)
     return x < 1e-5 and x * (1 - x * (0.5 - x / 3)) or math.log(1 + x)
