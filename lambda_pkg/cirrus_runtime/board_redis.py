@@ -152,9 +152,10 @@ class RedisBoard(Board):
         """Return the entry of a lease that was given out in a reply that got lost, in a list."""
         if not self._may_overlook:
             return []
+        taken = set(self._taken)  # as of now: another thread may finish one before the reply is here
         command = (b"XREADGROUP", b"GROUP", _GROUP, self._consumer, b"STREAMS", self._leases, b"0")
         entries = _entries(self._wait(*command))
-        entries = [(token, fields) for token, fields in entries if token not in self._taken]
+        entries = [(token, fields) for token, fields in entries if token not in taken]
         self._may_overlook = len(entries) > 1
         return entries[:1]
 

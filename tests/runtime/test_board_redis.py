@@ -101,6 +101,29 @@ def test_a_lease_whose_reply_was_lost_is_found_again(seats, monkeypatch):
     assert [taken.number for taken in seats.trainer.held(0, 0)] == [1, 2, 3]
 
 
+def test_a_lease_finished_while_one_looks_for_lost_ones_is_not_done_again(seats, monkeypatch):
+    worker = seats.worker()
+    seats.trainer.offer([lease(0)])
+    token, _ = worker.take(SOON)
+    wait = worker._wait
+
+    def finish_meanwhile(*command):
+        reply = wait(*command)
+        if command[-1] == b"0":  # what this worker holds
+            worker.finish(token, report(0))  # by another thread
+        return reply
+
+    def lose(*command):
+        raise ServerUnavailable("reset by peer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "_wait", lose)
+        with pytest.raises(ServerUnavailable):
+            worker.take(SOON)
+    monkeypatch.setattr(worker, "_wait", finish_meanwhile)
+    assert worker.take(SOON) is None
+
+
 def test_the_trainer_sees_who_is_silent_and_what_they_hold(seats):
     seats.trainer.offer([lease(number) for number in range(3)])
     assert seats.trainer.silence() == {} and seats.trainer.count() == 3
