@@ -23,17 +23,21 @@ def table(rungs):
     str
     """
     base = rungs[0]["steady_updates_per_second"]
+    target = min(point["loss"] for point in rungs[0]["curve"])
     lines = [
-        "| | updates/s | of rung 0 | gradients/s | held-out loss | after seconds |",
-        "|---|---|---|---|---|---|",
+        "| | updates/s | of rung 0 | gradients/s | best held-out loss | after seconds "
+        f"| seconds to {target:.4f} |",
+        "|---|---|---|---|---|---|---|",
     ]
     for rung in rungs:
         rate = rung["steady_updates_per_second"]
         gradients = rung["gradients"] / rung["updates"] * rate
         best = min(rung["curve"], key=lambda point: point["loss"])
+        there = [point["seconds"] for point in rung["curve"] if point["loss"] <= target]
         lines.append(
             f"| {rung['name']} | {rate:,.1f} | {rate / base:,.1f} | {gradients:,.1f} "
-            f"| {best['loss']:.4f} | {best['seconds']:.2f} |"
+            f"| {best['loss']:.4f} | {best['seconds']:.2f} "
+            f"| {f'{there[0]:.2f}' if there else 'not reached'} |"
         )
     return "\n".join(lines)
 
@@ -68,6 +72,7 @@ def plot(results, path):
         right.plot(seconds, [point["loss"] for point in curve], color=colour)
     right.axhline(results["bayes_loss"], color="grey", linestyle=":", label="true probabilities")
     right.axhline(results["constant_loss"], color="grey", linestyle="--", label="constant")
+    right.set_title("colours as on the left", fontsize="small")
     right.set(xscale="log", xlabel="seconds since the start", ylabel="held-out log loss")
     right.set_ylim(top=1.1 * results["constant_loss"])
     right.legend(fontsize="small", loc="upper right")
