@@ -60,9 +60,7 @@ def sign_result(key, result):
 
 def is_signed(signature, expected):
     """Return whether a signature that came along is the expected one, in constant time."""
-    return isinstance(signature, str) and hmac.compare_digest(
-        signature.encode(), expected.encode()
-    )
+    return isinstance(signature, str) and hmac.compare_digest(signature.encode(), expected.encode())
 
 
 def _sign(key, message):
