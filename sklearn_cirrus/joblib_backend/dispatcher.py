@@ -19,7 +19,7 @@ import queue
 import statistics
 import threading
 
-from ..exceptions import TaskError, WorkerError
+from ..exceptions import StoreError, TaskError, WorkerError
 from .results import Outcome
 from .task import Attempt, Task
 
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 0.25  # seconds between two looks at what takes long
 _STRAGGLES = 4.0  # times the median, for which a task may run before it gets a second worker
 _SHORT = 2.0  # seconds that it may run in any case
+# How an attempt ends that may well succeed elsewhere; StoreError: the store has failed it.
+_LOSSES = {"WorkerDied", "OutOfMemory", "StoreError"}
 _CLOSE_SECONDS = 60.0  # that closing may take: workers on Lambda may notice late
 
 
@@ -49,9 +51,9 @@ class Dispatcher:
         self._retries = options.retries
         self._timeout = options.task_timeout
         self._speculate = options.speculate is True
-        self._lock = threading.Lock()  # of the three that follow
+        self._lock = threading.Lock()  # of the four that follow
         self._acts = queue.SimpleQueue()
-        self._n_tasks = 0
+        self._n_tasks = self._n_called_back = 0
         self._is_over = False
         self._run = None
         self._unfinished = set()
@@ -67,7 +69,7 @@ class Dispatcher:
     @property
     def is_busy(self):
         """Whether there is a task that joblib has not been called back for."""
-        return bool(self._unfinished) or not self._acts.empty()
+        return self._n_called_back < self._n_tasks
 
     def submit(self, call, callback):
         """Take a batch of calls; never blocks and never raises.
@@ -206,7 +208,7 @@ class Dispatcher:
                 self._finish(task, error)
             else:
                 self._finish(task, outcome=outcome)
-        elif result.error_type in ("WorkerDied", "OutOfMemory"):
+        elif result.error_type in _LOSSES:
             self._retry(task, result)
         else:
             self._finish(task, TaskError(result.error))
@@ -262,6 +264,9 @@ class Dispatcher:
     def _finish(self, task, error=None, outcome=None):
         """End a task: free what it has, end its other attempts, call joblib back."""
         job = task.job
+        with self._lock:
+            # Before joblib is called back: it may end the call before the callback has returned.
+            self._n_called_back += not task.is_done
         try:
             task.finish(outcome or Outcome(error=error))
         except Exception:  # joblib's callback, which may print and runs the user's iterator
@@ -269,8 +274,12 @@ class Dispatcher:
         self._unfinished.discard(task)
         for attempt in task.running:
             attempt.handle.kill()
-        if job is not None:
+        if job is None:
+            return
+        try:
             self._run.discard(job, task.size if error is None else 0)
+        except StoreError as refused:
+            _log.warning("task %d: %s", task.number, refused)
 
     def _cancel(self, over):
         """Fail all tasks; the event is set when nothing runs any more."""
