@@ -27,7 +27,7 @@ from .task_format import digest, is_signed, sign_call, sign_result
 from .task_versions import check_versions
 
 _MARGIN = 1.0  # seconds between the end of a task that takes too long and Lambda's time limit
-_LOOK_SECONDS = 5.0  # between two looks whether the client still waits
+_LOOK_SECONDS = 2.0  # between two looks whether the client still waits
 _TOO_LONG, _UNWANTED = 75, 76  # exit codes of a function that ends itself in a task
 _GONE = {"403", "404", "NoSuchKey", "AccessDenied"}
 _FIELDS = {
@@ -52,7 +52,7 @@ def run_task(job, store=None):
     job : dict
         What the client says of it: ``run_id``, ``task``, ``attempt``, ``store_url``, ``key``,
         ``versions``, ``runtime``, ``body``, ``digest``, ``buffers``, ``signature``,
-        ``inline_bytes`` and ``threads``.
+        ``inline_bytes``, ``copy_below`` (arrays of fewer bytes can be written to) and ``threads``.
     store : Store, optional
         By default the one of the job's url.
 
@@ -202,8 +202,16 @@ def _perform(job, store):
         hashed: _buffers.get(store, keys.buffer(hashed), hashed, nbytes)
         for hashed, nbytes in job["buffers"]
     }
+    small = job.get("copy_below", 0)
     try:
-        dump, call = pickle.loads(body, buffers=[arrays[hashed] for hashed, _ in job["buffers"]])
+        dump, call = pickle.loads(
+            body,
+            # Each of the small ones is the task's own, to write to.
+            buffers=[
+                bytearray(arrays[hashed]) if nbytes < small else arrays[hashed]
+                for hashed, nbytes in job["buffers"]
+            ],
+        )
     except MemoryError:
         raise
     except Exception as error:  # a pickle may raise whatever its classes do
