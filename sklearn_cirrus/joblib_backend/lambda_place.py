@@ -12,7 +12,7 @@ from .._lambda_settings import complete_for_tasks
 from ..exceptions import ConfigurationError
 from .task_place import TaskPlace
 
-_CORE_MB = 1769  # memory for which a function gets one core; AWS: "Configure Lambda function memory"
+_CORE_MB = 1769  # for which a function gets one core; AWS: "Configure Lambda function memory"
 _DISK_SHARE = 0.75  # of the function's disk for arrays; the rest is the tasks' own
 _ASK_SECONDS = 60.0  # for which an answer of AWS about limits is taken as true
 
@@ -29,6 +29,8 @@ class LambdaPlace(TaskPlace):
     n_jobs : int
     threads : int or None
         How many threads a task's libraries may use. None: as many as the function has cores.
+    deadline : float or None
+        Seconds after which a function ends itself in a task.
 
     Raises
     ------
@@ -39,7 +41,7 @@ class LambdaPlace(TaskPlace):
     StoreError
     """
 
-    def __init__(self, config, run_id, key, n_jobs, *, threads=None):
+    def __init__(self, config, run_id, key, n_jobs, *, threads=None, deadline=None):
         # Late: boto3 takes longer to import than all of the client.
         from ..workers.aws_lambda_function import LambdaFunction
         from ..workers.aws_lambda_task import LambdaTaskBackend
@@ -59,6 +61,7 @@ class LambdaPlace(TaskPlace):
             function.close()
             raise
         self._disk_bytes = int(_DISK_SHARE * function.tmp_size) << 20
+        self._deadline = deadline
         self._threads = threads or max(1, round(function.memory / _CORE_MB))
 
     @staticmethod
@@ -87,6 +90,7 @@ class LambdaPlace(TaskPlace):
             "store_url": self.store.url,
             "key": None,
             "threads": self._threads,
+            "deadline": self._deadline,
             "disk_bytes": self._disk_bytes,
         }
 

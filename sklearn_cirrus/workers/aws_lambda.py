@@ -244,8 +244,8 @@ class LambdaHandle(WorkerHandle):
                 if time.monotonic() > deadline and not backend._is_working():
                     raise Refused(
                         f"AWS Lambda took no invocation of {function.name} for "
-                        f"{backend._start_seconds:g} s; at last: {error}. Lower {backend.count}, or "
-                        "wait until other functions of the account have ended"
+                        f"{backend._start_seconds:g} s; at last: {error}. Lower "
+                        f"{backend.count}, or wait until other functions of the account have ended"
                     ) from error
                 _log.debug("%s: %s", function.name, error)
                 self._given_up.wait(delay * function.random.uniform(0.5, 1.5))

@@ -53,6 +53,8 @@ class Kind:
         What mends that.
     setting : str
         Environment variable with the function's name.
+    out_of_memory : tuple of str
+        What Lambda names an end for want of memory, and what Python does.
     deadline_exit : int or None
         Exit code of one that ended itself as it took too long.
     """
@@ -64,6 +66,7 @@ class Kind:
     more_memory: str
     more_time: str
     setting: str
+    out_of_memory: tuple[str, ...] = ("Runtime.OutOfMemory",)
     deadline_exit: int | None = None
 
 
@@ -85,6 +88,7 @@ TASK = Kind(
     more_time=": run `sklearn-cirrus deploy --timeout` with more (900 at most), or cut the work "
     "into smaller tasks",
     setting="CIRRUS_TASK_FUNCTION",
+    out_of_memory=("Runtime.OutOfMemory", "MemoryError"),
     deadline_exit=75,  # cirrus_runtime.task
 )
 
@@ -125,7 +129,7 @@ def _failure(payload, answer, function, used, run):
     if kind == "Sandbox.Timedout" or "Task timed out after" in message:
         ending = run.late
         what = f"{on} ran into the function's time limit of {function.timeout} s{run.more_time}"
-    elif kind == "Runtime.OutOfMemory" or _was_full(kind, message, used, function.memory):
+    elif kind in run.out_of_memory or _was_full(kind, message, used, function.memory):
         ending = run.full
         what = (
             f"{on} ran out of memory ({function.memory} MB): run `sklearn-cirrus deploy --memory` "

@@ -10,7 +10,7 @@ Everything that :mod:`.aws_lambda` says of workers holds, but that
 """
 
 from ..exceptions import WorkerError
-from .aws_lambda import LambdaBackend, LambdaHandle
+from .aws_lambda import LambdaBackend
 from .aws_lambda_result import TASK, read_result
 from .base import WorkerHandle
 
@@ -52,8 +52,4 @@ class LambdaTaskBackend(LambdaBackend):
         return job
 
     def _read(self, answer):
-        result, billed = read_result(answer, self._function, TASK)
-        return result, billed
-
-
-__all__ = ["LambdaHandle", "LambdaTaskBackend"]
+        return read_result(answer, self._function, TASK)
