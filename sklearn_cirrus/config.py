@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 
+from cirrus_runtime.task_format import TASK_VARIABLE
+
 from ._setting_checks import check, check_url, is_count
 from .exceptions import ConfigurationError
 
@@ -217,6 +219,8 @@ def get_config(**overrides):
     """
     values = _environment() | _process | _context.get()
     values |= {name: value for name, value in overrides.items() if value is not None}
+    if TASK_VARIABLE in os.environ:  # a joblib task: its worker is all that it has
+        values |= {"backend": "inline", "n_workers": None}
     return replace(Config(), **values)
 
 

@@ -12,6 +12,9 @@ import importlib
 import json
 from functools import lru_cache
 
+# Set while a task runs: what would start workers of its own does without them then.
+TASK_VARIABLE = "CIRRUS_TASK"
+
 _SIGNED = ("run_id", "task", "versions", "buffers", "digest")
 
 
