@@ -13,6 +13,7 @@ What the call raises is a result. What is wrong with the job itself is raised he
 """
 
 import base64
+import math
 import os
 import pickle
 import threading
@@ -26,7 +27,6 @@ from .task_call import describe, perform
 from .task_format import digest, is_signed, sign_call, sign_result
 from .task_versions import check_versions
 
-_MARGIN = 1.0  # seconds between the end of a task that takes too long and Lambda's time limit
 _LOOK_SECONDS = 2.0  # between two looks whether the client still waits
 _TOO_LONG, _UNWANTED = 75, 76  # exit codes of a function that ends itself in a task
 _GONE = {"403", "404", "NoSuchKey", "AccessDenied"}
@@ -99,9 +99,10 @@ def handle(event, context):
     ----------
     event : dict
         The job, without the key of the run: that is an object of the run in the store.
-        ``disk_bytes``: how much of this function's disk arrays may take.
+        ``disk_bytes``: how much of this function's disk arrays may take. ``deadline``: seconds
+        after which the function ends itself, or None.
     context : object
-        Lambda's.
+        Lambda's, which ends the function at its own time limit.
 
     Returns
     -------
@@ -114,13 +115,12 @@ def handle(event, context):
         As :func:`run_task`.
     """
     global _buffers
-    left = context.get_remaining_time_in_millis() / 1000 - _MARGIN
     _check(event)
     if not isinstance(_buffers, DiskBuffers):
         _buffers = DiskBuffers(0)
     _buffers.limit = int(event.get("disk_bytes") or 0)
     store = keep_store(event["store_url"])
-    with _Watch(store, event, min(left, event.get("deadline") or left)):
+    with _Watch(store, event):
         return run_task(event, store)
 
 
@@ -131,10 +131,11 @@ class _Watch:
     then whether the run's key is still in the store, and at the time.
     """
 
-    def __init__(self, store, job, seconds):
+    def __init__(self, store, job):
         self._store = store
         self._name = RunKeys(job["run_id"]).task_key
-        self._deadline = time.monotonic() + seconds
+        seconds = job.get("deadline")
+        self._deadline = math.inf if seconds is None else time.monotonic() + seconds
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="cirrus-watch", daemon=True)
 
