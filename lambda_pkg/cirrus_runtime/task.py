@@ -13,6 +13,7 @@ What the call raises is a result. What is wrong with the job itself is raised he
 """
 
 import base64
+import math
 import os
 import pickle
 import threading
@@ -26,8 +27,7 @@ from .task_call import describe, perform
 from .task_format import digest, is_signed, sign_call, sign_result
 from .task_versions import check_versions
 
-_MARGIN = 1.0  # seconds between the end of a task that takes too long and Lambda's time limit
-_LOOK_SECONDS = 5.0  # between two looks whether the client still waits
+_LOOK_SECONDS = 2.0  # between two looks whether the client still waits
 _TOO_LONG, _UNWANTED = 75, 76  # exit codes of a function that ends itself in a task
 _GONE = {"403", "404", "NoSuchKey", "AccessDenied"}
 _FIELDS = {
@@ -52,7 +52,7 @@ def run_task(job, store=None):
     job : dict
         What the client says of it: ``run_id``, ``task``, ``attempt``, ``store_url``, ``key``,
         ``versions``, ``runtime``, ``body``, ``digest``, ``buffers``, ``signature``,
-        ``inline_bytes`` and ``threads``.
+        ``inline_bytes``, ``copy_below`` (arrays of fewer bytes can be written to) and ``threads``.
     store : Store, optional
         By default the one of the job's url.
 
@@ -99,9 +99,10 @@ def handle(event, context):
     ----------
     event : dict
         The job, without the key of the run: that is an object of the run in the store.
-        ``disk_bytes``: how much of this function's disk arrays may take.
+        ``disk_bytes``: how much of this function's disk arrays may take. ``deadline``: seconds
+        after which the function ends itself, or None.
     context : object
-        Lambda's.
+        Lambda's, which ends the function at its own time limit.
 
     Returns
     -------
@@ -114,13 +115,12 @@ def handle(event, context):
         As :func:`run_task`.
     """
     global _buffers
-    left = context.get_remaining_time_in_millis() / 1000 - _MARGIN
     _check(event)
     if not isinstance(_buffers, DiskBuffers):
         _buffers = DiskBuffers(0)
     _buffers.limit = int(event.get("disk_bytes") or 0)
     store = keep_store(event["store_url"])
-    with _Watch(store, event, min(left, event.get("deadline") or left)):
+    with _Watch(store, event):
         return run_task(event, store)
 
 
@@ -131,10 +131,11 @@ class _Watch:
     then whether the run's key is still in the store, and at the time.
     """
 
-    def __init__(self, store, job, seconds):
+    def __init__(self, store, job):
         self._store = store
         self._name = RunKeys(job["run_id"]).task_key
-        self._deadline = time.monotonic() + seconds
+        seconds = job.get("deadline")
+        self._deadline = math.inf if seconds is None else time.monotonic() + seconds
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="cirrus-watch", daemon=True)
 
@@ -202,8 +203,16 @@ def _perform(job, store):
         hashed: _buffers.get(store, keys.buffer(hashed), hashed, nbytes)
         for hashed, nbytes in job["buffers"]
     }
+    small = job.get("copy_below", 0)
     try:
-        dump, call = pickle.loads(body, buffers=[arrays[hashed] for hashed, _ in job["buffers"]])
+        dump, call = pickle.loads(
+            body,
+            # Each of the small ones is the task's own, to write to.
+            buffers=[
+                bytearray(arrays[hashed]) if nbytes < small else arrays[hashed]
+                for hashed, nbytes in job["buffers"]
+            ],
+        )
     except MemoryError:
         raise
     except Exception as error:  # a pickle may raise whatever its classes do

@@ -122,7 +122,11 @@ class CirrusBackend(AutoBatchingMixin, ParallelBackendBase):
         if config.backend == "lambda":
             from .lambda_place import LambdaPlace
 
-            place = partial(LambdaPlace, threads=self.inner_max_num_threads)
+            place = partial(
+                LambdaPlace,
+                threads=self.inner_max_num_threads,
+                deadline=options.task_timeout,
+            )
         else:
             from .local_place import LocalPlace
 

@@ -44,6 +44,7 @@ def make_job(store, call, *, key=KEY, inline=32768, **fields):
         "digest": digest(body),
         "buffers": [[digest(array), array.nbytes] for array in arrays],
         "inline_bytes": inline,
+        "copy_below": 0,
         "threads": None,
         "deadline": None,
     } | fields

@@ -70,6 +70,19 @@ def test_large_arrays_are_maps_of_the_store_s_files(run, store):
     assert data_of(run(look), store)[1] == big.sum()
 
 
+def test_arrays_below_a_size_can_be_written_to(run, store):
+    small, large = np.zeros(200), np.zeros(300)
+
+    def write():
+        small[0] = 1.0
+        return small.flags.writeable, large.flags.writeable
+
+    for _ in range(2):  # each has a copy of its own
+        assert data_of(run(write, copy_below=2400), store) == (True, False)
+    ((name, _), _) = make_job(store, write)["buffers"]
+    assert not np.frombuffer(store.get(RunKeys(RUN).buffer(name))).any()
+
+
 def test_what_is_large_goes_through_the_store(run, store):
     payload = os.urandom(5000)
     result = run(lambda: payload[::-1], inline=1000, task=7, attempt=2)
