@@ -65,7 +65,9 @@ def test_one_block_of_calls_is_one_run(cirrus):
 
 
 def test_one_job_runs_here():
-    assert Parallel(n_jobs=1, backend="cirrus")(delayed(where)(i) for i in range(2)) == [where()] * 2
+    assert (
+        Parallel(n_jobs=1, backend="cirrus")(delayed(where)(i) for i in range(2)) == [where()] * 2
+    )
 
 
 def test_backend_inline_runs_here(cirrus):
