@@ -197,7 +197,8 @@ class Dispatcher:
         if task.is_done:  # cancelled, or a copy was faster
             return
         if attempt.is_late:
-            self._finish(task, TimeoutError(self._describe_timeout(task)))
+            what = f"task {task.number} ({task.size} calls) took longer than task_timeout"
+            self._finish(task, TimeoutError(f"{what}={self._timeout:g} s and was ended"))
         elif result.ok:
             self._pace.note(attempt)
             try:
@@ -241,12 +242,6 @@ class Dispatcher:
                     return
                 _log.debug("task %d gets a second worker", task.number)
                 self._run.copies += self._start(task)
-
-    def _describe_timeout(self, task):
-        return (
-            f"task {task.number} ({task.size} calls) took longer than task_timeout="
-            f"{self._timeout:g} s and was ended"
-        )
 
     def _finish(self, task, error=None, outcome=None):
         """End a task: free what it has, end its other attempts, call joblib back."""
