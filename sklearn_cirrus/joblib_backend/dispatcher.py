@@ -16,18 +16,16 @@ How it is kept together:
 import collections
 import logging
 import queue
-import statistics
 import threading
 
 from ..exceptions import StoreError, TaskError, WorkerError
+from .pace import Pace
 from .results import Outcome
 from .task import Attempt, Task
 
 _log = logging.getLogger(__name__)
 
 _PATIENCE = 0.25  # seconds between two looks at what takes long
-_STRAGGLES = 4.0  # times the median, for which a task may run before it gets a second worker
-_SHORT = 2.0  # seconds that it may run in any case
 # How an attempt ends that may well succeed elsewhere; StoreError: the store has failed it.
 _LOSSES = {"WorkerDied", "OutOfMemory", "StoreError"}
 _CLOSE_SECONDS = 60.0  # that closing may take: workers on Lambda may notice late
@@ -60,7 +58,7 @@ class Dispatcher:
         self._waiting = collections.deque()  # not packed yet
         self._ready = collections.deque()  # packed
         self._running = set()  # attempts
-        self._seconds = collections.deque(maxlen=1000)  # for each call of the last tasks
+        self._pace = Pace()
         self._quiet = []  # events of those who wait until nothing runs any more
         self._is_closing = False
         self._thread = threading.Thread(target=self._serve, name="cirrus-dispatcher", daemon=True)
@@ -201,7 +199,7 @@ class Dispatcher:
         if attempt.is_late:
             self._finish(task, TimeoutError(self._describe_timeout(task)))
         elif result.ok:
-            self._seconds.append(attempt.elapsed / task.size)
+            self._pace.note(attempt)
             try:
                 outcome = self._run.read(result.report, task.job, attempt.number)
             except TaskError as error:
@@ -237,23 +235,12 @@ class Dispatcher:
                 if not attempt.is_late and attempt.elapsed > self._timeout:
                     attempt.is_late = True
                     attempt.handle.kill()
-        if self._speculate and not self._waiting and not self._ready and len(self._seconds) >= 3:
-            for task in self._stragglers():
+        if self._speculate and not self._waiting and not self._ready:
+            for task in self._pace.stragglers(self._running):
                 if len(self._running) >= self._n_jobs:
                     return
                 _log.debug("task %d gets a second worker", task.number)
                 self._run.copies += self._start(task)
-
-    def _stragglers(self):
-        """Return the tasks with one attempt that runs for much longer than most have."""
-        usual = statistics.median(self._seconds)
-        return [
-            attempt.task
-            for attempt in self._running
-            if len(attempt.task.running) == 1
-            and not attempt.task.is_done
-            and attempt.elapsed > max(_SHORT, _STRAGGLES * usual * attempt.task.size)
-        ]
 
     def _describe_timeout(self, task):
         return (

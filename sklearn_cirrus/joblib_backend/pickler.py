@@ -90,8 +90,8 @@ class Copies:
 class _Pickler(cloudpickle.Pickler):
     """Leaves out more buffers than numpy offers, and names the classes of warnings.
 
-    numpy offers the memory of arrays that are contiguous and no subclass. The others are copied,
-    or seen as plain arrays (np.memmap).
+    numpy offers the memory of arrays that are contiguous, no subclass, and not of dates. The others
+    are copied, or seen as plain arrays (np.memmap), or as integers (dates).
 
     scikit-learn sends the warning filters of the caller along with every task. One for a class of
     a module that is not on the worker (that of a test, of a notebook's helper) must not fail it.
@@ -104,9 +104,13 @@ class _Pickler(cloudpickle.Pickler):
     def reducer_override(self, obj):
         kind = type(obj)
         if kind is np.ndarray or kind is np.memmap:
-            is_offered = kind is np.ndarray and obj.flags.forc
+            is_date = obj.dtype.kind in "mM"
+            is_offered = kind is np.ndarray and obj.flags.forc and not is_date
             if not is_offered and obj.nbytes >= _APART and not obj.dtype.hasobject:
-                return self._copies.of(obj).__reduce_ex__(5)
+                plain = self._copies.of(obj)
+                if is_date:
+                    return np.ndarray.view, (plain.view(np.int64), obj.dtype)
+                return plain.__reduce_ex__(5)
         elif isinstance(obj, type) and issubclass(obj, Warning) and _is_by_name(obj):
             return find_category, (obj.__module__, obj.__qualname__)
         return super().reducer_override(obj)

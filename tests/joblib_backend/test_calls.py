@@ -65,7 +65,9 @@ def test_one_block_of_calls_is_one_run(cirrus):
 
 
 def test_one_job_runs_here():
-    assert Parallel(n_jobs=1, backend="cirrus")(delayed(where)(i) for i in range(2)) == [where()] * 2
+    assert (
+        Parallel(n_jobs=1, backend="cirrus")(delayed(where)(i) for i in range(2)) == [where()] * 2
+    )
 
 
 def test_backend_inline_runs_here(cirrus):
@@ -125,6 +127,8 @@ def test_calls_from_two_threads():
 
 
 def nested(backend, n_jobs):
+    import sklearn_cirrus  # noqa: F401 (registers the backend in the worker)
+
     places = Parallel(n_jobs=n_jobs, backend=backend)(delayed(where)() for _ in range(3))
     return os.getpid(), {pid for pid, _ in places}
 
@@ -145,8 +149,10 @@ def speak(i):
 
 
 def test_what_is_printed_and_warned_of_comes_here(cirrus, capsys):
-    with pytest.warns(RuntimeWarning, match="task 0"):
+    with pytest.warns(RuntimeWarning) as caught:
         assert Parallel()(delayed(speak)(i) for i in range(2)) == [0, 1]
+    assert sorted(str(warning.message) for warning in caught) == ["task 0", "task 1"]
+    assert {warning.filename for warning in caught} == {__file__}
     captured = capsys.readouterr()
     assert sorted(captured.out.splitlines()) == ["said 0", "said 1"]
     assert sorted(captured.err.splitlines()) == ["complained 0", "complained 1"]
