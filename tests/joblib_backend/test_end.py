@@ -42,7 +42,7 @@ def is_alive(pid):
         return False
 
 
-def wait_until(condition, what, timeout=30.0):
+def wait_until(condition, what, timeout=120.0):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, what
@@ -59,7 +59,8 @@ def test_a_signal_ends_all(tmp_path, number):
         text=True,
     )
     try:
-        wait_until(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2, "two workers")
+        wait_until(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2 or process.poll(), "two workers")
+        assert process.poll() is None, process.communicate()[1]
         workers = [int(path.name) for path in tmp_path.glob("[0-9]*")]
         scratch = Path((tmp_path / "scratch").read_text())
         assert list(scratch.rglob("buffer-*"))
