@@ -22,6 +22,7 @@ from .full_batch import ParameterVector
 from .kernels import declare
 from .keys import RunKeys
 from .logistic import LogisticKernel
+from .minibatch import address
 
 _LANES = 4  # of ridge.h
 _SLICE = 1 << 30  # multiplications of one call of a kernel: some tenths of a second
@@ -68,9 +69,7 @@ class _Sums(Structure):
 
 
 _index = declare("cirrus_als_index", None, POINTER(_AlsBlock))
-_users = declare(
-    "cirrus_als_users", None, POINTER(_AlsBlock), c_uint32, c_uint32, POINTER(_Sums)
-)
+_users = declare("cirrus_als_users", None, POINTER(_AlsBlock), c_uint32, c_uint32, POINTER(_Sums))
 _items = declare("cirrus_als_items", None, POINTER(_AlsBlock), c_uint32, c_uint32, c_void_p)
 
 
@@ -147,8 +146,8 @@ class AlsKernel:
         """
         if block.n_features != self._n_items:
             raise BlockError(f"{name} has {block.n_features} columns, the model {self._n_items}")
-        if any(a is not None and a.dtype != np.float32 for a in (block.data, block.entry_weights)):
-            raise BlockError(f"{name} has float64 values, which this solver does not compute with")
+        if block.data is None or block.data.dtype != np.float32:
+            raise BlockError(f"{name} has no ratings of dtype float32")
         if self._held_out and block.n_rows % 2:
             raise BlockError(f"{name} has {block.n_rows} rows, not two for each user")
         ids, local = self._numbering.number(block)
@@ -156,18 +155,18 @@ class AlsKernel:
         counts = np.diff(block.indptr)[:: 1 + self._held_out]
         n_ratings = int(counts.sum(dtype=np.int64))
         starts, users = np.empty(ids.size + 1, np.uint32), np.empty(n_ratings, np.uint32)
-        ratings = None if block.data is None else np.empty(n_ratings, np.float32)
+        ratings = np.empty(n_ratings, np.float32)
         weights = None if block.entry_weights is None else np.empty(n_ratings, np.float32)
         struct = _AlsBlock(
-            indptr=_at(block.indptr),
-            local=_at(local),
-            ratings=_at(block.data),
-            weights=_at(block.entry_weights),
-            starts=_at(starts),
-            users=_at(users),
-            item_ratings=_at(ratings),
-            item_weights=_at(weights),
-            scratch=_at(self._scratch),
+            indptr=address(block.indptr),
+            local=address(local),
+            ratings=address(block.data),
+            weights=address(block.entry_weights),
+            starts=address(starts),
+            users=address(users),
+            item_ratings=address(ratings),
+            item_weights=address(weights),
+            scratch=address(self._scratch),
             n_users=n_users,
             n_items=ids.size,
             unknowns=self._unknowns,
@@ -177,7 +176,7 @@ class AlsKernel:
             alpha=self._alpha,
         )
         _index(byref(struct))
-        arrays = [a for a in (local, starts, users, ratings, weights, ids) if a is not None]
+        arrays = [ids, local, starts, users, ratings, *([] if weights is None else [weights])]
         return RatingsBlock(
             *(ids, n_users, n_ratings),
             nbytes=block.nbytes + sum(array.nbytes for array in arrays),
@@ -212,8 +211,8 @@ class AlsKernel:
             biases = items[:, self._unknowns - 1].copy(), np.empty(block.n_users, np.float32)
             items[:, self._unknowns - 1] = 1.0
         self._kept = items, users, biases
-        struct.item_table, struct.user_table = _at(items), _at(users)
-        struct.item_bias, struct.user_bias = map(_at, biases)
+        struct.item_table, struct.user_table = address(items), address(users)
+        struct.item_bias, struct.user_bias = map(address, biases)
         sums = _Sums()
         for first, last in block._user_slices:
             _users(byref(struct), first, last, byref(sums))
@@ -257,9 +256,7 @@ class Als:
     def __init__(self, job, engine):
         self._kernel = AlsKernel(job.n_features, job.width, **job.options)
         self._width = equations_width(job.width)
-        self._items = ParameterVector(
-            engine, RunKeys(job.run_id).vector, job.n_features, job.width
-        )
+        self._items = ParameterVector(engine, RunKeys(job.run_id).vector, job.n_features, job.width)
         self.accept = self._kernel.accept
 
     def perform(self, lease, block, renew):
@@ -316,8 +313,3 @@ def read_body(body, width, n_ids=None):
         ids = np.frombuffer(body, "<u4", n_ids, offset=begin)
         begin += ids.nbytes
     return held_out, ids, np.frombuffer(body, "<f4", offset=begin).reshape(-1, width)
-
-
-def _at(array):
-    """Return the address of a C-contiguous array's data, None for no array."""
-    return None if array is None else array.ctypes.data

@@ -22,8 +22,7 @@ void cirrus_als_index(const cirrus_als_block *b) {
         for (uint32_t row = row_of(b, user), k = b->indptr[row]; k < b->indptr[row + 1]; k++) {
             const uint32_t place = starts[b->local[k]]++;
             b->users[place] = user;
-            if (b->item_ratings)
-                b->item_ratings[place] = b->ratings[k];
+            b->item_ratings[place] = b->ratings[k];
             if (b->item_weights)
                 b->item_weights[place] = b->weights[k];
         }
@@ -36,7 +35,7 @@ void cirrus_als_index(const cirrus_als_block *b) {
 static inline void targets_of(const cirrus_als_block *b, uint32_t n, const float *ratings,
                               const uint32_t *others, const float *bias, float *targets) {
     for (uint32_t t = 0; t < n; t++)
-        targets[t] = (ratings ? ratings[t] : 1.0f) - b->mean;
+        targets[t] = ratings[t] - b->mean;
     for (uint32_t t = 0; bias && t < n; t++)
         targets[t] -= bias[others[t]];
 }
@@ -53,7 +52,7 @@ static void accumulate(const cirrus_als_block *b, uint32_t first, uint32_t last,
     ridge_clear(b->padded, A, rhs);
     for (uint32_t k = first; k < last; k += CHUNK) {
         const uint32_t n = last - k < CHUNK ? last - k : CHUNK;
-        targets_of(b, n, from(ratings, k), others + k, bias, targets);
+        targets_of(b, n, ratings + k, others + k, bias, targets);
         ridge_add(b->padded, n, table, others + k, from(weights, k), targets, A, rhs);
     }
 }
@@ -66,7 +65,7 @@ static double squared_errors(const cirrus_als_block *b, uint32_t first, uint32_t
     for (uint32_t k = first; k < last; k += CHUNK) {
         const uint32_t n = last - k < CHUNK ? last - k : CHUNK;
         float part = 0.0f;
-        targets_of(b, n, from(b->ratings, k), b->local + k, b->item_bias, targets);
+        targets_of(b, n, b->ratings + k, b->local + k, b->item_bias, targets);
         for (uint32_t t = 0; t < n; t++) {
             const float *x = b->item_table + (size_t)b->local[k + t] * b->padded;
             float lanes[LANES] = {0};

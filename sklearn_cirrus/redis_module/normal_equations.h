@@ -20,11 +20,11 @@
 typedef struct {
     const uint32_t *indptr;      /* the ratings of each row */
     const uint32_t *local;       /* number of each rating's item */
-    const float *ratings;        /* NULL: every rating is 1 */
+    const float *ratings;
     const float *weights;        /* NULL: every weight is 1 */
     uint32_t *starts;            /* n_items + 1: of each item in the next three; held-out ratings */
     uint32_t *users;             /* are not in them */
-    float *item_ratings;         /* NULL as ratings */
+    float *item_ratings;
     float *item_weights;         /* NULL as weights */
     const float *item_table;     /* n_items x padded */
     const float *item_bias;      /* n_items; NULL: no biases */
