@@ -41,7 +41,7 @@ class Alternation:
     alpha : float
         Penalty of a vector for each unit of weight of its ratings.
     item_weights : float64 array of shape (n_items,)
-        Sum of the weights of each item's ratings.
+        Sum of the weights of each item's ratings; known once the run has put its blocks.
     tol : float or None
         The last iteration improves the objective by no more than this share; with held-out
         ratings, ``patience`` iterations their loss.
@@ -50,8 +50,8 @@ class Alternation:
 
     def __init__(self, run, alpha, item_weights, tol, patience):
         self._run = run
-        self._ridge = alpha * item_weights
-        self._total = float(item_weights.sum())
+        self._alpha = alpha
+        self._item_weights = item_weights
         self._tol = tol
         self._patience = patience
         self._fresh = []  # costs of the passes since the last entry of the history
@@ -74,7 +74,7 @@ class Alternation:
         try:
             before = self._pass(items, 0, max_iter)
             while n_iter < max_iter and not ended:
-                items = self._run.solve(self._ridge)
+                items = self._run.solve(self._alpha * self._item_weights)
                 n_iter += 1
                 objective = self._pass(items, n_iter, max_iter)
                 ended = self._is_over(before, objective)
@@ -101,8 +101,9 @@ class Alternation:
         done = self._run.go_through(items, "equations" if n_iter < max_iter else "score")
         self._fresh.append(done.costs)
         squares = (items.astype(np.float64) ** 2).sum(axis=1)
-        loss = done.loss / self._total
-        objective = loss + (done.penalty + float(self._ridge @ squares)) / self._total
+        penalty = done.penalty + self._alpha * float(self._item_weights @ squares)
+        total = float(self._item_weights.sum())
+        loss, objective = done.loss / total, (done.loss + penalty) / total
         held = done.held_loss
         if held is not None and n_iter:
             if held < self._best[1]:

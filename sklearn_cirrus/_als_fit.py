@@ -10,7 +10,7 @@ with W = sum_ui w_ui. A vector is so penalized once for each of its ratings (Zho
 Schreiber, Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize").
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -19,24 +19,14 @@ from cirrus_runtime.als import equations_width
 from cirrus_runtime.protocol import TrainJob
 
 from ._als import Alternation
-from ._als_blocks import block_bounds, hold_out, make_user_blocks
+from ._als_blocks import count_user_blocks, weigh_items
 from ._als_run import AlsRun
+from ._factorization_fit import FactorizationOutcome
 from ._ingest import Part
 from ._lambda_settings import complete_config
 from ._open_run import open_run
+from ._rating_blocks import RatingBlocks
 from ._trainer import new_run_id
-
-
-@dataclass
-class FactorizationOutcome:
-    items: np.ndarray
-    history: list
-    n_iter: int
-    cost: float
-    run_id: str
-    converged: bool
-    is_cut: bool
-
 
 _LARGEST_BODY = 512 << 20  # bytes of a string in Redis
 _SPREAD = 0.1  # standard deviation of the items' factors at the start
@@ -68,60 +58,49 @@ class AlsFit:
 
         Parameters
         ----------
-        start : float32 array of shape (n_items, unknowns) or None
-            Items to go on from.
+        start : float array of shape (n_items, unknowns), optional
+            Items to go on from, as of ``FactorizationOutcome``.
 
         Returns
         -------
         FactorizationOutcome
         """
         params, X = self.params, self.X
-        held = None
-        if params.early_stopping:
-            held = hold_out(X.nnz, float(params.validation_fraction), self.seed)
-        item_weights = self._item_weights(held)
-        n_items = int(np.count_nonzero(item_weights))
-        bounds = block_bounds(X, n_items, self.weights is not None, self.config.block_bytes)
-        self._check_bodies(n_items, bounds)
-        blocks = make_user_blocks(X, self.weights, held, bounds)
-        part = Part(blocks, len(bounds) - 1, X.nnz)
-        job = self._job(held is not None)
+        hidden = float(params.validation_fraction) if params.early_stopping else 0.0
+        if hidden and X.nnz < 2:
+            raise ValueError("early_stopping needs two ratings at least: one of them is held out")
+        blocks = RatingBlocks(X, self.weights, hidden, self.seed)
+        rated = int(np.count_nonzero(np.bincount(X.indices)))
+        n_blocks = count_user_blocks(
+            *(X.nnz, rated, self.weights is not None, self.config.block_bytes)
+        )
+        n_blocks = min(n_blocks, blocks.n_users)
+        self._check_bodies(rated)
+        cut = blocks.held_out(n_blocks) if hidden else blocks.train(n_blocks)
+        item_weights = np.zeros(X.shape[1])  # filled while blocks are put
+        n_trained = X.nnz - round(hidden * X.nnz)
+        part = Part(weigh_items(cut, bool(hidden), item_weights), n_blocks, n_trained)
+        job = self._job(bool(hidden))
 
         def make(*rest):
             return AlsRun(job, part, *rest)
 
-        with open_run(self, job, make, X.nnz) as run:
+        with open_run(self, job, make, n_trained) as run:
             items = self._first_items() if start is None else np.array(start, np.float32)
-            items[item_weights == 0] = 0.0
             tol = None if params.tol is None else float(params.tol)
             patience = int(params.n_iter_no_change)
             alternation = Alternation(run, self.alpha, item_weights, tol, patience)
             found = alternation.solve(items, int(params.max_iter))
             history = run.history
         return FactorizationOutcome(
-            items=found.items,
-            history=history,
-            n_iter=found.n_iter,
-            cost=run.place.cost,
-            run_id=job.run_id,
-            converged=found.converged,
-            is_cut=found.is_cut,
+            *(found.items, history, found.n_iter, found.converged),
+            *(run.place.cost, job.run_id, found.is_cut),
         )
 
-    def _item_weights(self, held):
-        """Return the sum of the weights of each item's ratings that are learnt from."""
-        indices, weights = self.X.indices, self.weights
-        if held is not None:
-            weights = np.where(held, 0.0, 1.0 if weights is None else weights)
-        return np.bincount(indices, weights, self.X.shape[1]).astype(np.float64)
-
-    def _check_bodies(self, n_items, bounds):
+    def _check_bodies(self, n_items):
         """Refuse normal equations that no server could take."""
-        if self.config.backend == "inline":
-            return
-        most = int(np.diff(self.X.indptr[bounds]).max())
-        nbytes = 16 + min(n_items, most) * (4 + 4 * equations_width(self.unknowns))
-        if nbytes > _LARGEST_BODY:
+        nbytes = 16 + n_items * (4 + 4 * equations_width(self.unknowns))
+        if nbytes > _LARGEST_BODY and self.config.backend != "inline":
             raise ValueError(
                 f"solver='als' with n_components={self.params.n_components} and {n_items} rated "
                 f"items: workers would send {nbytes >> 20} MiB for each block of users, and Redis "
@@ -131,10 +110,9 @@ class AlsFit:
 
     def _first_items(self):
         """Return the items to begin with: small random factors, no biases."""
-        shape = self.X.shape[1], self.unknowns
-        items = np.random.default_rng(self.seed).normal(0.0, _SPREAD, shape).astype(np.float32)
-        if self.params.biased:
-            items[:, -1] = 0.0
+        n_items, rank = self.X.shape[1], int(self.params.n_components)
+        items = np.zeros((n_items, self.unknowns), np.float32)
+        items[:, :rank] = np.random.default_rng(self.seed).normal(0, _SPREAD, (n_items, rank))
         return items
 
     def _job(self, held_out):
