@@ -98,6 +98,6 @@ def _fitted_to(weights, X, matrix):
 
 
 def rows_of(matrix, first=0, last=None):
-    """Return the rows of the entries ``first`` to ``last - 1`` of a CSR matrix; by default of all."""
+    """Return the rows of entries ``first`` to ``last - 1`` of a CSR matrix; by default of all."""
     entries = np.arange(first, matrix.nnz if last is None else last)
     return np.searchsorted(matrix.indptr, entries, side="right") - 1

@@ -113,7 +113,7 @@ class Ratings:
         return other
 
     def _weights(self, weights):
-        """Return weights of these ratings, shape (n_ratings,), in the order of ``to_csr().data``."""
+        """Return weights of these ratings, of shape (n_ratings,), in the order of ``to_csr``."""
         return self._with(self.users, self.items, weights).to_csr().data
 
 
