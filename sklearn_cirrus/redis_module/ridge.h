@@ -73,17 +73,18 @@ static inline void ridge_clear(uint32_t p, REAL *A, REAL *b) {
 }
 
 /* Solves (A + ridge I) z = b for the first d unknowns: z replaces b (zeros from d on), A is lost.
- * Cholesky, U'U, row by row. A pivot that rounding has eaten up is raised to the size of the
- * rounding, so that ridge > 0 always has a solution; what is not finite gives a solution that is
- * not. */
+ * Cholesky, U'U, row by row. A ridge that would drown in the rounding of A, and a pivot that has,
+ * are raised to its size, so that ridge > 0 always has a solution; what is not finite gives a
+ * solution that is not. */
 static inline void ridge_solve(uint32_t p, uint32_t d, REAL ridge, REAL *A, REAL *b) {
     REAL least = 0;
     for (uint32_t i = 0; i < d; i++) {
-        REAL *at = A + (size_t)i * p + i;
-        *at += ridge;
-        least = *at > least ? *at : least;
+        const REAL at = A[(size_t)i * p + i];
+        least = at > least ? at : least;
     }
-    least *= RIDGE_TINY;
+    least *= RIDGE_TINY * (REAL)p;
+    for (uint32_t i = 0; i < d; i++)
+        A[(size_t)i * p + i] += ridge < least ? least : ridge;
     for (uint32_t i = 0; i < d; i++) {
         REAL *pivot = A + (size_t)i * p;
         const REAL found = pivot[i] < least ? least : pivot[i], scale = 1 / (REAL)sqrt(found);
