@@ -262,7 +262,7 @@ class CirrusMatrixFactorization(FactorModel):
                 f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
                 f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then."
             )
-        elif outcome.history[-1]["objective"] > _worse_than_a_constant(matrix, weights, self.mean_):
+        elif outcome.history[-1]["objective"] > self._hopeless(matrix, weights):
             reason = (
                 "Training did not find a model better than a constant: the objective is "
                 f"{outcome.history[-1]['objective']:g}. Choose a smaller learning_rate, or scale "
@@ -272,9 +272,12 @@ class CirrusMatrixFactorization(FactorModel):
             return
         warnings.warn(reason, ConvergenceWarning, stacklevel=3)
 
+    def _hopeless(self, matrix, weights):
+        """Return an objective that is worse than that of no factors, even if ratings are all one.
 
-def _worse_than_a_constant(matrix, weights, mean):
-    """Return an objective that is worse than that of no factors, also where ratings are all one."""
-    values = matrix.data.astype(np.float64)
-    of_constant = np.average((values - mean) ** 2, weights=weights)
-    return of_constant + 0.1 * np.average(values**2, weights=weights)
+        Factors begin small but not at zero, and may not have come to nothing yet.
+        """
+        values = matrix.data.astype(np.float64)
+        of_constant = np.average((values - self.mean_) ** 2, weights=weights)
+        of_start = 0.1 * np.average(values**2, weights=weights)
+        return of_constant + of_start + 0.1 * self.alpha * self.n_components

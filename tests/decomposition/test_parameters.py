@@ -135,7 +135,7 @@ def test_warm_start_refuses_another_model(parameters, shape):
 
 def test_a_model_no_better_than_a_constant_is_warned_of(ratings):
     with pytest.warns(ConvergenceWarning, match="smaller learning_rate"):
-        new(solver="sgd", learning_rate=100.0, batch_size=5, max_iter=3).fit(ratings)
+        new(solver="sgd", learning_rate=5.0, batch_size=5, max_iter=3).fit(ratings)
 
 
 def test_early_stopping_needs_ratings_to_hide():
