@@ -203,7 +203,10 @@ class CirrusMatrixFactorization(FactorModel):
 
         Parameters
         ----------
-        X, y, rating_weight
+        X : Ratings, sparse matrix or array-like of shape (n_users, n_items)
+        y : None
+            Ignored.
+        rating_weight : sparse matrix or array-like of shape (n_users, n_items), optional
             As in :meth:`fit`.
 
         Returns
@@ -231,14 +234,17 @@ class CirrusMatrixFactorization(FactorModel):
     def _train(self, config, matrix, weights, mean, start):
         """Run one fit; return its FactorizationOutcome."""
         # Late: where a model only predicts there need be no Redis client.
-        from ._factorization_fit import FactorizationFit
+        if self.solver == "als":
+            from ._als_fit import AlsFit as Fit
+        else:
+            from ._factorization_fit import FactorizationFit as Fit
 
         if weights is not None and not weights.all():
             kept = weights > 0
             indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
             parts = matrix.data[kept], matrix.indices[kept], indptr
             matrix, weights = sparse.csr_array(parts, shape=matrix.shape), weights[kept]
-        return FactorizationFit(self, config, matrix, weights, mean).run(start)
+        return Fit(self, config, matrix, weights, mean).run(start)
 
     def _take(self, outcome, matrix, weights, mean):
         """Set the fitted attributes."""
