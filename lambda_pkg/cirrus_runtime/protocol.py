@@ -47,8 +47,8 @@ class TrainJob:
     lease_seconds : float
         Age at which a lease that is not renewed may be taken over by another worker.
     kind : str
-        What is computed on blocks: ``"logistic"``, or ``"full_batch"`` for whole blocks in float64
-        (leases of kind ``"gradient"``).
+        What is computed on blocks: ``"logistic"`` or ``"factorization"`` by minibatches, or
+        ``"full_batch"`` for whole blocks in float64 (leases of kind ``"gradient"``).
     options : dict
         What else the kernel of this kind must know.
     retry_seconds : float

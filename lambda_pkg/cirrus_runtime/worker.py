@@ -11,11 +11,13 @@ import time
 
 import numpy as np
 
+from .als import Als
 from .board_redis import RedisBoard
 from .course import Course
 from .engines import InlineEngine, PushTag, open_shards
 from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
+from .factorization import FactorizationKernel
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
@@ -25,8 +27,9 @@ from .retry import Retry
 from .server import ParameterServer
 from .store import keep_store
 
-_MINIBATCHES = {"logistic": LogisticKernel}  # kinds of jobs that train by minibatches
-_WHOLE_BLOCKS = {"full_batch": FullBatch}  # kinds that compute something of a whole block
+# Kinds of jobs: those that train by minibatches, and those that compute something of a whole block.
+_MINIBATCHES = {"logistic": LogisticKernel, "factorization": FactorizationKernel}
+_WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als}
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -179,7 +182,7 @@ class _Worker:
         elif lease.kind == "loss":
             totals = self._sum_loss(block)
         else:
-            totals = self.retry(self.kernel.perform, lease, block)
+            totals = self.retry(self.kernel.perform, lease, block, self._renew)
         if totals is None:
             return [], None, True
         return [self._report(lease, waits | totals)], None, False
@@ -219,7 +222,7 @@ class _Worker:
         slope = (lease.lr_end - lease.lr) / batches
         kernel, server, retry = self.kernel, self.server, self.retry
         kernel.open(block, order, -(-block.n_rows // batches))
-        loss = 0.0
+        loss, weight = 0.0, kernel.weight(block)
         floats = localize = compute = trips = 0
         last = None
         clock = time.perf_counter
@@ -251,10 +254,10 @@ class _Worker:
         else:
             retry(server.push, *last, self._tag())
             trips += clock() - begin
-            penalty = kernel.penalty / (kernel.weight(block) or 1.0)
+            penalty = kernel.penalty / (weight or 1.0)
         return {
             "rows": kernel.count(block),
-            "weight": kernel.weight(block),
+            "weight": weight,
             "loss": loss,
             "updates": batches,
             "nbytes": 4 * floats,
@@ -273,9 +276,10 @@ class _Worker:
             ids = self.kernel.localize(first, min(first + _LOSS_ROWS, block.n_rows))
             loss += self.kernel.loss(self.retry(self.server.pull, ids))
             self._renew()
+        rows, weight = self.kernel.held_out(block)
         return {
-            "rows": self.kernel.count(block),
-            "weight": self.kernel.weight(block),
+            "rows": rows,
+            "weight": weight,
             "loss": loss,
             "compute": time.perf_counter() - begin,
         }
