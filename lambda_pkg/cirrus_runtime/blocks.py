@@ -24,13 +24,14 @@ from .errors import BlockError
 
 VERSION = 2
 _FORMAT = "cirrus.block"
-_DTYPES = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES = {"U8": np.dtype("u1"), "U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _ARRAYS = {  # name -> dtypes in the header that it may have; in the order of the file
     "indptr": ("U32",),
     "indices": ("U32",),
     "data": ("F32", "F64"),
     "labels": ("F32",),
     "weights": ("F32", "F64"),
+    "folds": ("U8",),
 }
 # Our headers take 500 bytes. The bound keeps a damaged length from costing memory.
 _LONGEST_HEADER = 4096
@@ -54,6 +55,9 @@ class Block:
         Weight of each row; None: every weight is 1.
     n_features : int
         Number of columns of the whole data, from 1 to 2**32 - 1.
+    folds : uint8 array of shape (n_rows * 2 * n_splits,) or None
+        For each row, how often every split of a search trains on it, then how often every split
+        tests on it.
     """
 
     indptr: np.ndarray
@@ -62,6 +66,7 @@ class Block:
     labels: np.ndarray | None
     weights: np.ndarray | None
     n_features: int
+    folds: np.ndarray | None = None
 
     @property
     def n_rows(self):
@@ -252,6 +257,8 @@ def _check(block, name):
         array = getattr(block, key)
         if array is not None and array.shape[0] != expected:
             raise BlockError(f"{name}: {key} has {array.shape[0]} values, not {expected}")
+    if block.folds is not None and block.folds.shape[0] % (2 * max(1, block.n_rows)):
+        raise BlockError(f"{name}: folds has {block.folds.shape[0]} values, not whole rows")
     if block.labels is not None and not _are_class_indices(block.labels):
         raise BlockError(f"{name}: a label is not a class index")
 

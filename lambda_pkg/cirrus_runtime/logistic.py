@@ -8,7 +8,7 @@ from .errors import BlockError
 from .kernels import declare
 
 
-class _Pass(Structure):
+class Pass(Structure):
     """``cirrus_pass`` of logistic.h, field by field."""
 
     _fields_ = [
@@ -28,10 +28,10 @@ class _Pass(Structure):
     ]
 
 
-_localize = declare("cirrus_localize", c_uint32, POINTER(_Pass), c_size_t, c_size_t, c_void_p)
+_localize = declare("cirrus_localize", c_uint32, POINTER(Pass), c_size_t, c_size_t, c_void_p)
 _logistic = declare(
     "cirrus_logistic",
-    *(c_double, POINTER(_Pass), c_size_t, c_size_t, c_void_p, c_uint32, c_float, c_void_p),
+    *(c_double, POINTER(Pass), c_size_t, c_size_t, c_void_p, c_uint32, c_float, c_void_p),
 )
 
 
@@ -57,9 +57,9 @@ class LogisticKernel:
         self.width = width
         self._seen = np.zeros(n_features, np.uint64)
         self._scores = np.empty(width, np.float32)
-        self._pass = _Pass(
-            seen=_at(self._seen),
-            scores=_at(self._scores),
+        self._pass = Pass(
+            seen=address(self._seen),
+            scores=address(self._scores),
             n_features=n_features,
             width=width,
             intercept=bool(intercept),
@@ -129,9 +129,9 @@ class LogisticKernel:
         self._room = min(room, self.n_features) + 1
         self._kept = block, order, local  # the structure holds their addresses
         at = self._pass
-        at.indptr, at.indices = _at(block.indptr), _at(block.indices)
-        at.data, at.labels, at.weights = _at(block.data), _at(block.labels), _at(block.weights)
-        at.order, at.local = _at(order), _at(local)
+        at.indptr, at.indices = address(block.indptr), address(block.indices)
+        at.data, at.labels, at.weights = address(block.data), address(block.labels), address(block.weights)
+        at.order, at.local = address(order), address(local)
 
     def localize(self, first, last):
         """Take the rows ``order[first:last]`` as the minibatch and number its columns.
@@ -144,7 +144,7 @@ class LogisticKernel:
         """
         ids = np.empty(self._room, np.uint32)
         self._rows = first, last
-        self._distinct = _localize(self._pointer, first, last, _at(ids))
+        self._distinct = _localize(self._pointer, first, last, address(ids))
         return ids[: self._distinct]
 
     def loss(self, model):
@@ -159,7 +159,7 @@ class LogisticKernel:
         -------
         float
         """
-        return _logistic(self._pointer, *self._rows, _at(model), self._distinct, 0.0, None)
+        return _logistic(self._pointer, *self._rows, address(model), self._distinct, 0.0, None)
 
     def gradient(self, model, factor):
         """Return loss and gradient of the minibatch.
@@ -178,11 +178,11 @@ class LogisticKernel:
         """
         gradient = np.empty((self._distinct, self.width), np.float32)
         loss = _logistic(
-            *(self._pointer, *self._rows, _at(model), self._distinct, factor, _at(gradient)),
+            *(self._pointer, *self._rows, address(model), self._distinct, factor, address(gradient)),
         )
         return loss, gradient
 
 
-def _at(array):
+def address(array):
     """Return the address of a C-contiguous array's data, None for no array."""
     return None if array is None else array.ctypes.data

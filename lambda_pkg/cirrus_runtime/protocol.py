@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from .errors import CirrusError
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class TrainJob:
         Age at which a lease that is not renewed may be taken over by another worker.
     full_batch : bool
         Whether the run evaluates whole blocks in float64 (leases of kind ``"gradient"``).
+    search : bool
+        Whether the run trains all fits of a search at once (leases of kind ``"search"``).
     retry_seconds : float
         How long a worker goes on trying to reach a server that it has lost.
     deadline : float or None
@@ -70,6 +72,7 @@ class TrainJob:
     buffer_bytes: int = 256 << 20
     lease_seconds: float = 30.0
     full_batch: bool = False
+    search: bool = False
     retry_seconds: float = 30.0
     deadline: float | None = None
 
@@ -105,9 +108,9 @@ class Lease:
     ----------
     number : int
         Of the lease in its run; unique, so that a block done twice is counted once.
-    kind : {"train", "loss", "gradient"}
-        Train on the block, only sum the loss of the model over it, or sum loss and gradient at
-        the published vector.
+    kind : {"train", "loss", "gradient", "search"}
+        Train on the block, only sum the loss of the model over it, sum loss and gradient at the
+        published vector, or train all fits of a search.
     epoch : int
     block : int
         Number of the block in its part.
@@ -118,6 +121,8 @@ class Lease:
     course : dict or None
         If the worker is to go on with the epochs that follow: what they depend on, see
         ``course.py``.
+    plan : int
+        Of a lease of kind ``"search"``: which plan says what the fits are.
     """
 
     number: int
@@ -128,6 +133,7 @@ class Lease:
     lr: float = 0.0
     lr_end: float = 0.0
     course: dict | None = None
+    plan: int = 0
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ class Report:
     penalty : float
         Of a lease with a course: that of the model at its end, per row of data.
     body : buffer
-        Of a lease of kind ``"gradient"``: see ``full_batch.py``.
+        Of a lease of kind ``"gradient"`` or ``"search"``: see ``full_batch.py``, ``search.py``.
     """
 
     number: int

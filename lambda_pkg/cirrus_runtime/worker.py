@@ -22,6 +22,7 @@ from .logistic import LogisticKernel
 from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
 from .retry import Retry
+from .search import Search
 from .server import ParameterServer
 from .store import open_store
 
@@ -134,6 +135,7 @@ class _Worker:
         else:
             self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
             accept = self.kernel.check_narrow
+        self.search = Search(job, store, server.engine) if job.search else None
         cache = BlockCache(store, accept, job.buffer_bytes)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
@@ -189,6 +191,11 @@ class _Worker:
             totals = self._train(lease, block)
         elif lease.kind == "gradient":
             totals = self.retry(self.full_batch.perform, lease, block)
+        elif lease.kind == "search":
+            self.kernel, self.server = self.search.follow(lease)
+            totals = self._train(lease, block)
+            if totals is not None:
+                totals["body"] = self.kernel.take_losses()
         else:
             totals = self._sum_loss(block)
         if totals is None:
