@@ -8,7 +8,7 @@ held-out loss, at the weights that the row finds.
 
 Which fits there are changes between epochs: some are done, dropped, or have come later. So a plan
 lies in the store, and a lease names it. Each plan has a model of its own: who still works on a
-lease of an older plan finds its model gone, ends, and is replaced.
+lease of an older plan finds its model gone, and reports nothing.
 """
 
 import json

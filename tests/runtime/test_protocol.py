@@ -26,6 +26,7 @@ JOB = TrainJob(
     buffer_bytes=2**40,
     lease_seconds=0.1,
     full_batch=True,
+    search=True,
     retry_seconds=2.5,
     deadline=1e9 + 1 / 3,
 )
