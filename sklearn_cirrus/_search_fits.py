@@ -153,9 +153,7 @@ class Fits:
             squares += np.einsum("ij,ij->j", part, part)
             sizes += np.abs(part).sum(axis=0)
         squares, sizes = (v.reshape(-1, self.classes).sum(axis=1) for v in (squares, sizes))
-        return [
-            fit.l2 / 2 * squares[i] + fit.l1 * sizes[i] for i, fit in enumerate(self.fits)
-        ]
+        return [fit.l2 / 2 * squares[i] + fit.l1 * sizes[i] for i, fit in enumerate(self.fits)]
 
 
 _ROWS = 4096  # of a table, looked at together

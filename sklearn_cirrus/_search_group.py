@@ -68,15 +68,19 @@ class SearchData:
         self.splits = splits
         n = X.shape[0]
         counts = [np.bincount(part, minlength=n) for i in (0, 1) for part in _column(splits, i)]
-        self.most = max(int(count.max()) for count in counts)
-        self._folds = np.column_stack(counts).astype(np.uint8) if self.most < 256 else None
+        fits = max(int(count.max()) for count in counts) < 256
+        self._folds = np.column_stack(counts).astype(np.uint8) if fits else None
 
     def can_share(self):
         """Return whether blocks can say of the rows what the splits do with them."""
-        classes = len(self.classes)
-        return self._folds is not None and all(
-            len(np.unique(self.labels[train])) == classes and len(test) for train, test in self.splits
-        ) and (self.weights is None or all(self.weights[train].any() for train, _ in self.splits))
+        if self._folds is None:
+            return False
+        return all(
+            len(np.unique(self.labels[train])) == len(self.classes)
+            and len(test)
+            and (self.weights is None or self.weights[train].any())
+            for train, test in self.splits
+        )
 
     def row_weights(self, params, split):
         """Return by class how the rows of a split weigh, and the sum of its rows' weights."""

@@ -61,7 +61,9 @@ class SearchSession:
             self._group = SearchGroup(params, params._settings(), self._data)
             self._key = group_key(params)
             self._room = self._group.most_candidates(self._search.table_bytes)
-            chosen = [c for c in self._pending if self._may_share(c) and self._key_of(c) == self._key]
+            chosen = [
+                c for c in self._pending if self._may_share(c) and self._key_of(c) == self._key
+            ]
             chosen = chosen[: self._room]
             self._pending = [c for c in self._pending if c not in chosen]
             logger.info("search: %d candidates in one table", len(chosen))
@@ -75,9 +77,7 @@ class SearchSession:
         """Score a fit that is trained no more; ``table`` has its weights."""
         params = self._params[fit.candidate]
         estimator = clone(params)
-        validate_data(
-            estimator, self._X, y="no_validation", skip_check_array=True
-        )
+        validate_data(estimator, self._X, y="no_validation", skip_check_array=True)
         estimator.coef_, estimator.intercept_ = self._group.weights(params, table)
         estimator.classes_ = self._data.classes
         estimator.n_iter_, estimator.history_, estimator.cost_ = fit.epochs, [], 0.0

@@ -4,22 +4,18 @@ import time
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.model_selection._validation import (
-    _fit_and_score,
-    _insert_error_scores,
-    _warn_or_raise_about_fit_failures,
-)
+from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params
 
 from ._classes import classes_of
 from ._halving import Halving
 from ._search_board import SearchBoard
+from ._search_results import results_of
 from ._validation import check_weights
 from .linear_model import CirrusLogisticRegression
 
@@ -221,8 +217,8 @@ class CirrusSearchCV(BaseSearchCV):
             session.run()
         finally:
             self._board = None
-        results, first = self._results(session, board.candidates)
-        self._choose(results, first, refit_metric, session)
+        results, first = results_of(self, session, board.candidates)
+        self._choose(results, first, refit_metric)
         self.cost_ = session.cost
         if self.refit:
             self._refit(X, y, fit_params)
@@ -323,33 +319,12 @@ class CirrusSearchCV(BaseSearchCV):
         """Return the board of the search that runs."""
         board = getattr(self, "_board", None)
         if board is None:
-            raise RuntimeError("no search runs: call this while fit does, from a callback or thread")
+            raise RuntimeError(
+                "no search runs: call this while fit does, from a callback or thread"
+            )
         return board
 
-    def _results(self, session, candidates):
-        """Return cv_results_, and the test scores of the first fit."""
-        n_splits = self.n_splits_
-        whole = [
-            number
-            for number in range(len(candidates))
-            if all((number, split) in session.results for split in range(n_splits))
-        ]
-        out = [session.results[number, split] for number in whole for split in range(n_splits)]
-        if not out:
-            raise ValueError("No fits were performed: there were no candidates, or stop() came first")
-        _warn_or_raise_about_fit_failures(out, self.error_score)
-        if callable(self.scoring):
-            _insert_error_scores(out, self.error_score)
-        more = {}
-        if self.halving is not None:
-            more["dropped"] = [number in session.dropped for number in whole]
-        results = self._format_results([candidates[n] for n in whole], n_splits, out, more)
-        for name in [key for key in results if key.startswith("rank_") and "dropped" in results]:
-            means = results["mean" + name.removeprefix("rank")]
-            results[name] = _rank(means, results["dropped"])
-        return results, out[0]["test_scores"]
-
-    def _choose(self, results, first_scores, refit_metric, session):
+    def _choose(self, results, first_scores, refit_metric):
         """Set the attributes of the best candidate."""
         self.multimetric_ = isinstance(first_scores, dict)
         if callable(self.scoring) and self.multimetric_:
@@ -373,16 +348,3 @@ class CirrusSearchCV(BaseSearchCV):
         self.cost_ += self.best_estimator_.cost_
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
-
-
-def _rank(means, dropped):
-    """Return the ranks of mean scores, those that were dropped behind all others."""
-    means = np.where(np.isnan(means), -np.inf, means)
-    order = np.lexsort((-means, dropped))
-    places = np.empty(len(means))
-    key = None
-    for place, at in enumerate(order):
-        if key != (dropped[at], means[at]):
-            key, first = (dropped[at], means[at]), place
-        places[at] = first
-    return rankdata(places, method="min").astype(np.int32)

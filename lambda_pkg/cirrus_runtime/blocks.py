@@ -24,7 +24,12 @@ from .errors import BlockError
 
 VERSION = 2
 _FORMAT = "cirrus.block"
-_DTYPES = {"U8": np.dtype("u1"), "U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES = {
+    "U8": np.dtype("u1"),
+    "U32": np.dtype("<u4"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
 _ARRAYS = {  # name -> dtypes in the header that it may have; in the order of the file
     "indptr": ("U32",),
     "indices": ("U32",),

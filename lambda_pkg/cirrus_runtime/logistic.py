@@ -130,7 +130,11 @@ class LogisticKernel:
         self._kept = block, order, local  # the structure holds their addresses
         at = self._pass
         at.indptr, at.indices = address(block.indptr), address(block.indices)
-        at.data, at.labels, at.weights = address(block.data), address(block.labels), address(block.weights)
+        at.data, at.labels, at.weights = (
+            address(block.data),
+            address(block.labels),
+            address(block.weights),
+        )
         at.order, at.local = address(order), address(local)
 
     def localize(self, first, last):
@@ -178,7 +182,14 @@ class LogisticKernel:
         """
         gradient = np.empty((self._distinct, self.width), np.float32)
         loss = _logistic(
-            *(self._pointer, *self._rows, address(model), self._distinct, factor, address(gradient)),
+            *(
+                self._pointer,
+                *self._rows,
+                address(model),
+                self._distinct,
+                factor,
+                address(gradient),
+            ),
         )
         return loss, gradient
 

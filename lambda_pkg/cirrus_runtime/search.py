@@ -135,7 +135,14 @@ class SearchKernel(LogisticKernel):
         """
         gradient = np.empty((self._distinct, self.width), np.float32)
         _logistic_many(
-            *(self._pointer, byref(self._many), *self._rows, address(model), self._distinct, factor),
+            *(
+                self._pointer,
+                byref(self._many),
+                *self._rows,
+                address(model),
+                self._distinct,
+                factor,
+            ),
             address(gradient),
         )
         return 0.0, gradient

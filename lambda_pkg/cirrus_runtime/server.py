@@ -165,9 +165,7 @@ class ParameterServer:
         values = _values(values)
         rows = self._rows(slot)
         if values.size != rows * width:
-            raise ValueError(
-                f"slot {slot!r} takes {rows} x {width} values, not {values.size}"
-            )
+            raise ValueError(f"slot {slot!r} takes {rows} x {width} values, not {values.size}")
         for first, count in self._chunks(rows, width):
             chunk = values[first * width : (first + count) * width]
             self.engine.load(self.key, number, first, chunk)
