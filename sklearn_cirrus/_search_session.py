@@ -61,11 +61,7 @@ class SearchSession:
             self._group = SearchGroup(params, params._settings(), self._data)
             self._key = group_key(params)
             self._room = self._group.most_candidates(self._search.table_bytes)
-            chosen = [
-                c for c in self._pending if self._may_share(c) and self._key_of(c) == self._key
-            ]
-            chosen = chosen[: self._room]
-            self._pending = [c for c in self._pending if c not in chosen]
+            chosen = self._choose(self._room)
             logger.info("search: %d candidates in one table", len(chosen))
             fits = [fit for c in chosen for fit in self._fits_of(c)]
             self.history.append(self._group.run(fits, self))
@@ -102,20 +98,27 @@ class SearchSession:
         going = {c: fits for c, fits in here.items() if any(not fit.is_done for fit in fits)}
         for candidate, fits in here.items():
             self._board.note(fits, "training" if candidate in going else "done")
-        dropped = self._board.take_dropped() & set(going)
+        dropped = set()
         if self._halving is not None:
             standing = {c: self._board.loss_of(c) for c in going}
             ages = {c: max(fit.epochs for fit in self._fits[c]) for c in going}
-            dropped |= set(self._halving.losers(ages, standing))
-        for candidate in dropped:
-            self._board.note(self._fits[candidate], "dropped")
-        self.dropped |= dropped
+            dropped.update(self._halving.losers(ages, standing))
+            self._drop(dropped)
         entry["valid_loss"] = self._publish(entry)
         if self._board.is_stopped:
             return None
+        unwanted = self._board.take_dropped() & set(going)
+        self._drop(unwanted)
+        dropped |= unwanted
         return dropped, self._joining(len(going) - len(dropped))
 
     # ---- Candidates
+
+    def _drop(self, candidates):
+        """Take note that candidates are trained no more."""
+        self.dropped |= candidates
+        for candidate in candidates:
+            self._board.note(self._fits[candidate], "dropped")
 
     def _take_new(self):
         """Take the candidates that have come."""
@@ -134,8 +137,15 @@ class SearchSession:
         alone = params.solver == "lbfgs" or params.early_stopping or params.warm_start
         return self._shares and not alone
 
-    def _key_of(self, candidate):
-        return group_key(self._params[candidate])
+    def _choose(self, room):
+        """Take those that wait and can be in the table of this group, as many as there is room."""
+        chosen = [
+            candidate
+            for candidate in self._pending
+            if self._may_share(candidate) and group_key(self._params[candidate]) == self._key
+        ][: max(0, room)]
+        self._pending = [candidate for candidate in self._pending if candidate not in chosen]
+        return chosen
 
     def _fits_of(self, candidate):
         """Return the new fits of a candidate."""
@@ -147,10 +157,7 @@ class SearchSession:
         self._take_new()
         if not may_join(self._group.params):
             return []
-        joining = [c for c in self._pending if self._may_share(c) and self._key_of(c) == self._key]
-        joining = joining[: max(0, self._room - n_going)]
-        self._pending = [c for c in self._pending if c not in joining]
-        return [fit for c in joining for fit in self._fits_of(c)]
+        return [fit for c in self._choose(self._room - n_going) for fit in self._fits_of(c)]
 
     def _fit_alone(self, candidate):
         """Fit a candidate that shares nothing, split by split."""

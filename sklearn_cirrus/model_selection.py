@@ -217,6 +217,7 @@ class CirrusSearchCV(BaseSearchCV):
             session.run()
         finally:
             self._board = None
+            self.leaderboard_ = board.leaderboard()
         results, first = results_of(self, session, board.candidates)
         self._choose(results, first, refit_metric)
         self.cost_ = session.cost
