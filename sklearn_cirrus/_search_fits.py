@@ -68,8 +68,8 @@ class Fit:
     def note(self, train_loss, penalty, held_loss):
         """Take note of an epoch."""
         self.epochs += 1
-        self.train_loss, self.held_loss = train_loss, held_loss
-        self.is_done = not self.schedule.update(train_loss + penalty)
+        self.train_loss, self.held_loss = float(train_loss), float(held_loss)
+        self.is_done = not self.schedule.update(float(train_loss + penalty))
 
 
 class Fits:

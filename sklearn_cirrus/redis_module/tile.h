@@ -34,7 +34,8 @@ static inline int fits_tiles(const cirrus_model *m) {
 
 static inline void take_row(const cirrus_model *m, tile *t, uint32_t at, const float *row,
                             uint32_t id) {
-    const coordinate c = coordinate_of(m, row, id, CIRRUS_ADAGRAD, 1.0f);
+    const coordinate all = coordinate_of(m, row, id, CIRRUS_ADAGRAD, 1.0f);
+    const coordinate c = in_column(m, all, id, CIRRUS_ADAGRAD, 1, 0);
     t->weight[at] = row[0];
     t->squares[at] = row[1];
     t->slept[at] = (int32_t)(m->step - (get_stamp(m, row) & ~MARK));

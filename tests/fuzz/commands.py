@@ -11,7 +11,18 @@ STRING_KEY, NO_KEY = b"a string", b"nothing"
 VECTOR = np.arange(8.0).tobytes()  # what the string holds
 NAMES = ("CREATE", "PULL", "PUSH", "STEP", "DUMP", "LOAD", "TAG", "INFO", "GATHER")
 _MOST_VALUES = 20_000  # of a table, without its state
-_FLAGS = (b"TAG", b"tag", b"ROWS", b"WIDTH", b"OPTIMIZER", b"SCALED", b"VARIED", b"CLOCK", b"FOLDED", b"L1")
+_FLAGS = (
+    b"TAG",
+    b"tag",
+    b"ROWS",
+    b"WIDTH",
+    b"OPTIMIZER",
+    b"SCALED",
+    b"VARIED",
+    b"CLOCK",
+    b"FOLDED",
+    b"L1",
+)
 _NUMBERS = (
     *(
         b"0",

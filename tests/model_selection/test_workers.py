@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_cirrus import config_context
 from sklearn_cirrus.model_selection import CirrusSearchCV
+from sklearn_cirrus.servers import shared
 from sklearn_cirrus.workers import local
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -53,6 +54,31 @@ def test_two_servers(large, remote, expected):
     with config_context(n_servers=2):
         search = CirrusSearchCV(remote, GRID, cv=2, refit=False).fit(*large)
     np.testing.assert_allclose(search.cv_results_["mean_test_score"], expected, atol=0.003)
+
+
+@pytest.mark.parametrize("checkpoint_seconds", [None, 0.05])
+def test_the_server_is_lost(large, remote, expected, checkpoint_seconds):
+    """While candidates are dropped and added: what comes after the last checkpoint is not lost."""
+
+    def lose_it(search):
+        board = {row["candidate"]: row["epochs"] for row in search.leaderboard_}
+        if not done:
+            done.append("added")
+            search.add_candidates({"C": [0.02], "tol": [1e-3]})
+        elif board.get(6) == 2 and len(done) == 1:
+            with shared.shared_server().client() as client:
+                os.kill(client.info("server")["process_id"], signal.SIGKILL)
+            done.append("killed")
+
+    done = []
+    with config_context(checkpoint_seconds=checkpoint_seconds, retry_seconds=2.0):
+        search = CirrusSearchCV(remote, GRID, cv=2, refit=False, callback=lose_it).fit(*large)
+    assert done == ["added", "killed"]
+    assert sum(entry["server_restarts"] for entry in search.history_[0]) >= 1
+    assert search.cv_results_["params"][6] == {"C": 0.02, "tol": 1e-3}
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_allclose(scores[:6], expected, atol=0.004)
+    np.testing.assert_allclose(scores[6], expected[2], atol=0.004)
 
 
 def test_a_killed_worker_is_replaced(large, remote, expected):
