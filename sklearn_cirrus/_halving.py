@@ -10,7 +10,9 @@ class Halving:
     epochs of a candidate (rounded up). Of those that have reached a rung so far, the share
     ``1 / factor`` with the smallest held-out loss goes on, at least one. A candidate that comes
     later is compared with those that were there before it (Li et al. 2020, "A system for massively
-    parallel hyperparameter tuning"); where all begin together this is successive halving (Jamieson, Talwalkar 2016).
+    parallel hyperparameter tuning"); where all begin together this is successive halving
+    (Jamieson, Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
+    optimization").
 
     Parameters
     ----------
