@@ -1,4 +1,4 @@
-"""Tuning: which penalty and which class weight suit these clicks? All candidates are trained together.
+"""Tuning: which penalty and class weight suit these clicks? All candidates are trained together.
 
     python examples/tune_clicks.py
     python examples/tune_clicks.py --rows 200000 --halving 3

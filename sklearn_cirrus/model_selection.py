@@ -1,12 +1,11 @@
 """Searches over Cirrus estimators that train all candidates together."""
 
 import time
-from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
+from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils import indexable
@@ -15,9 +14,9 @@ from sklearn.utils.validation import _check_method_params
 from ._classes import classes_of
 from ._halving import Halving
 from ._search_board import SearchBoard
+from ._search_parameters import check_search, checked, first_candidates
 from ._search_results import results_of
 from ._validation import check_weights
-from .linear_model import CirrusLogisticRegression
 
 __all__ = ["CirrusSearchCV"]
 
@@ -171,7 +170,7 @@ class CirrusSearchCV(BaseSearchCV):
         from ._search_group import SearchData  # late: see CirrusLogisticRegression._train
         from ._search_session import SearchSession
 
-        self._check_parameters()
+        check_search(self)
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
@@ -208,7 +207,7 @@ class CirrusSearchCV(BaseSearchCV):
             )
 
         board = SearchBoard()
-        board.add(self._first_candidates())
+        board.add(first_candidates(self))
         halving = None if self.halving is None else Halving(float(self.halving), self.min_epochs)
         session = SearchSession(self, board, data, halving, score, fit_params, X)
         self.leaderboard_ = []
@@ -256,7 +255,7 @@ class CirrusSearchCV(BaseSearchCV):
         list of int
             Their numbers, which are their places in ``cv_results_``.
         """
-        return self._running().add(self._checked(list(ParameterGrid(param_grid))))
+        return self._running().add(checked(self, list(ParameterGrid(param_grid))))
 
     def drop_candidates(self, candidates):
         """Train candidates no further than this epoch.
@@ -270,44 +269,10 @@ class CirrusSearchCV(BaseSearchCV):
 
     # ---- Steps of fit
 
-    def _check_parameters(self):
-        """Refuse bad parameters of the search."""
-        if not isinstance(self.estimator, CirrusLogisticRegression):
-            raise TypeError(
-                "CirrusSearchCV trains CirrusLogisticRegression, not "
-                f"{type(self.estimator).__name__}: use GridSearchCV for other estimators"
-            )
-        if self.halving is not None and not (
-            isinstance(self.halving, Real) and 1 < self.halving < np.inf
-        ):
-            raise ValueError(f"halving must be None or larger than 1, not {self.halving!r}")
-        for name in ("min_epochs", "table_bytes", "n_iter"):
-            value = getattr(self, name)
-            is_count = isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
-            if not (is_count or (name == "n_iter" and value is None)):
-                raise ValueError(f"{name} must be an integer of at least 1, not {value!r}")
-
     def _get_scorers(self):
         if self.scoring is None:
             return get_scorer("neg_log_loss"), "score"
         return super()._get_scorers()
-
-    def _first_candidates(self):
-        """Return the candidates to begin with."""
-        grids = [self.param_grid] if isinstance(self.param_grid, dict) else list(self.param_grid)
-        sampled = any(hasattr(v, "rvs") for grid in grids for v in grid.values())
-        if self.n_iter is None and not sampled:
-            return self._checked(list(ParameterGrid(grids)))
-        n_iter = 10 if self.n_iter is None else self.n_iter
-        sampler = ParameterSampler(grids, n_iter, random_state=self.random_state)
-        return self._checked(list(sampler))
-
-    def _checked(self, candidates):
-        """Return candidates; refuse parameters that the estimator does not have."""
-        estimator = clone(self.estimator)
-        for candidate in candidates:
-            estimator.set_params(**clone(candidate, safe=False))
-        return candidates
 
     def _read(self, make, X, y, sample_weight, splits):
         """Validate the data; return them as SearchData."""

@@ -250,7 +250,7 @@ class _Worker:
             part, gradient = kernel.gradient(model, 1.0 / (bounds[i + 1] - bounds[i]))
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
-            floats += 2 * (1 + self.job.width) * ids.size
+            floats += 2 * (1 + kernel.width) * ids.size
             localize += asked - begin
             trips += got - asked
             compute += clock() - got

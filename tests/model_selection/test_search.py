@@ -191,6 +191,7 @@ def test_a_split_without_a_class_is_fitted_as_scikit_learn_would(clf):
         ({"n_iter": 0}, ValueError, "n_iter must be"),
         ({"param_grid": {"c": [1.0]}}, ValueError, "Invalid parameter 'c'"),
         ({"cv": 1}, ValueError, "k-fold"),
+        ({"callback": 3}, TypeError, "callback must be"),
     ],
 )
 def test_bad_parameters_are_refused(data, clf, change, error, match):
