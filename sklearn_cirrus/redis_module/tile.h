@@ -11,7 +11,7 @@
 #include "rules.h"
 
 #define TILE 64
-#define WIDE 8 /* columns from which on a row is worth a tile of its own */
+#define WIDE 8 /* columns from which on rows are taken as in wide.h */
 
 typedef struct {
     float weight[TILE], squares[TILE];

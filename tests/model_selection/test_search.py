@@ -56,6 +56,7 @@ def test_everything_a_search_has(data, clf):
         "refit": "neg_log_loss",
         "return_train_score": True,
     }
+    clf.set_params(max_iter=15)
     weight = np.random.default_rng(0).uniform(0.2, 3.0, 600)
     search = CirrusSearchCV(clf, grid, **kwargs).fit(*data, sample_weight=weight)
     exact = GridSearchCV(clf, grid, **kwargs).fit(*data, sample_weight=weight)

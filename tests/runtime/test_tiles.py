@@ -65,9 +65,9 @@ def test_many_rows_at_once_give_the_bits_of_one_after_the_other(power_t, scaled,
     assert np.isfinite(single.dump(0, 0, ROWS)).all()
 
 
-@pytest.mark.parametrize("width", [8, 64, 70, 130])
+@pytest.mark.parametrize("width", [8, 12, 64, 70, 130])
 def test_wide_rows_give_the_bits_of_narrow_ones(width):
-    """Rows of up to seven weights are not laid in tiles: each column has a twin among them."""
+    """Each column has a twin: a model of one column, with its rate and its l2."""
     random = np.random.default_rng(width)
     columns = random.uniform(0.1, 2.0, (3, width)).astype(np.float32)
     columns[1] = 0.0
