@@ -191,6 +191,8 @@ class CirrusSearchCV(BaseSearchCV):
 
         def score(estimator, split, values, fit_params):
             train, test = splits[split]
+            if values is None and not self.return_train_score:
+                train = train[:1]  # it has been trained: no copy of its rows is needed
             return _fit_and_score(
                 *(estimator, X, y),
                 scorer=scorers,
