@@ -234,7 +234,7 @@ class SearchGroup:
             buffer_bytes=config.buffer_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
-            search=True,
+            kind="search",
         )
 
     def _spec(self, table):

@@ -20,7 +20,8 @@ import numpy as np
 from .errors import BlockError
 from .kernels import declare
 from .keys import RunKeys
-from .logistic import LogisticKernel, Pass, address
+from .logistic import LogisticKernel
+from .minibatch import Pass, address
 from .server import ParameterServer
 
 
@@ -118,32 +119,25 @@ class SearchKernel(LogisticKernel):
         self._many.folds = address(block.folds)
         self._losses[:] = 0.0
 
-    def gradient(self, model, factor):
+    def gradient(self, model):
         """Return 0.0 and the gradients of the minibatch; the losses are added up.
 
         Parameters
         ----------
         model : float32 array of shape (n_ids, width), C-contiguous
-        factor : float
 
         Returns
         -------
         loss : float
             None in particular: see :meth:`take_losses`.
         gradient : float32 array of shape (n_ids, width)
-            ``factor`` times the gradient of each fit's weighted loss in its own columns.
+            Of each fit's weighted loss, divided by the rows of the minibatch, in its own columns.
         """
+        first, last = self._rows
         gradient = np.empty((self._distinct, self.width), np.float32)
         _logistic_many(
-            *(
-                self._pointer,
-                byref(self._many),
-                *self._rows,
-                address(model),
-                self._distinct,
-                factor,
-            ),
-            address(gradient),
+            *(self._pointer, byref(self._many), first, last, address(model), self._distinct),
+            *(1.0 / (last - first), address(gradient)),
         )
         return 0.0, gradient
 

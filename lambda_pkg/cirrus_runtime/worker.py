@@ -26,6 +26,9 @@ from .search import Search
 from .server import ParameterServer
 from .store import open_store
 
+# Kinds of jobs that train by minibatches; the plans of a search bring kernels of their own.
+_MINIBATCHES = {"logistic": LogisticKernel, "search": LogisticKernel}
+_WHOLE_BLOCKS = {"full_batch": FullBatch}  # kinds that compute something of a whole block
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -129,14 +132,13 @@ class _Worker:
     def __init__(self, job, board, store, server, retry):
         self.job = job
         self.server = server
-        if job.full_batch:
-            self.full_batch = FullBatch(job, server.engine)
-            accept = self.full_batch.kernel.accept
+        if job.kind in _WHOLE_BLOCKS:
+            self.kernel = _WHOLE_BLOCKS[job.kind](job, server.engine)
         else:
-            self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
-            accept = self.kernel.check_narrow
-        self.search = Search(job, store, server.engine) if job.search else None
-        cache = BlockCache(store, accept, job.buffer_bytes)
+            self.kernel = _MINIBATCHES[job.kind].of(job)
+        if job.kind == "search":
+            self.search = Search(job, store, server.engine)
+        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
@@ -189,12 +191,12 @@ class _Worker:
             totals = {"error": f"{type(block).__name__}: {block}"}
         elif lease.kind == "train":
             totals = self._train(lease, block)
-        elif lease.kind == "gradient":
-            totals = self.retry(self.full_batch.perform, lease, block)
         elif lease.kind == "search":
             totals = self._train_all(lease, block)
-        else:
+        elif lease.kind == "loss":
             totals = self._sum_loss(block)
+        else:
+            totals = self.retry(self.kernel.perform, lease, block)
         if totals is None:
             return [], None, True
         return [self._report(lease, waits | totals)], None, False
@@ -247,7 +249,7 @@ class _Worker:
             else:
                 model = retry(server.step, *last, ids, self._tag())
             got = clock()
-            part, gradient = kernel.gradient(model, 1.0 / (bounds[i + 1] - bounds[i]))
+            part, gradient = kernel.gradient(model)
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
             floats += 2 * (1 + kernel.width) * ids.size
@@ -258,7 +260,6 @@ class _Worker:
                 self._renew()
             if got > self.cut:
                 return None
-        penalty = 0.0
         begin = clock()
         if course is not None and course.penalty:
             weights = retry(server.step, *last, course.penalized, self._tag())
@@ -267,9 +268,10 @@ class _Worker:
         else:
             retry(server.push, *last, self._tag())
             trips += clock() - begin
+            penalty = kernel.penalty / (kernel.weight(block) or 1.0)
         return {
-            "rows": block.n_rows,
-            "weight": _weight(block),
+            "rows": kernel.count(block),
+            "weight": kernel.weight(block),
             "loss": loss,
             "updates": batches,
             "nbytes": 4 * floats,
@@ -300,8 +302,8 @@ class _Worker:
             loss += self.kernel.loss(self.retry(self.server.pull, ids))
             self._renew()
         return {
-            "rows": block.n_rows,
-            "weight": _weight(block),
+            "rows": self.kernel.count(block),
+            "weight": self.kernel.weight(block),
             "loss": loss,
             "compute": time.perf_counter() - begin,
         }
@@ -319,8 +321,3 @@ class _Worker:
         if now - self.renewed > self.job.lease_seconds / 3:
             self.renewed = now
             self.source.renew()
-
-
-def _weight(block):
-    """Return the sum of a block's row weights."""
-    return float(block.n_rows if block.weights is None else block.weights.sum(dtype=np.float64))

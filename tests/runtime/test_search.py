@@ -45,7 +45,7 @@ def test_every_fit_is_that_of_the_kernel_of_one(classes, intercept, has_data):
     expected = np.zeros((2, 4))
     for first, last in ((0, 20), (20, 37)):
         ids = many.localize(first, last)
-        _, gradient = many.gradient(table[ids], 0.25)
+        _, gradient = many.gradient(table[ids])
         for fit, split in enumerate(plan.split):
             columns = slice(fit * classes, (fit + 1) * classes)
             of_class = np.array(plan.class_weights[fit], np.float32)[block.labels.astype(int)]
@@ -56,7 +56,7 @@ def test_every_fit_is_that_of_the_kernel_of_one(classes, intercept, has_data):
                 one = LogisticKernel(FEATURES, classes, intercept)
                 one.open(weighted, order, 20)
                 model = np.ascontiguousarray(table[one.localize(first, last), columns])
-                loss, alone = one.gradient(model, 0.25)
+                loss, alone = one.gradient(model)
                 expected[kind, fit] += loss
                 if kind == 0:
                     np.testing.assert_allclose(gradient[:, columns], alone, atol=2e-6)
@@ -71,7 +71,7 @@ def test_a_fit_that_is_not_finite_keeps_to_itself():
     ids = kernel.localize(0, ROWS)
     table = np.zeros((ids.size, 2), np.float32)
     table[:, 1] = np.nan
-    _, gradient = kernel.gradient(table, 1.0)
+    _, gradient = kernel.gradient(table)
     losses = read_losses(kernel.take_losses())
     assert np.isfinite(gradient).all()
     assert gradient[:, 0].any() and not gradient[:, 1].any()
