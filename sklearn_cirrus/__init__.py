@@ -1,8 +1,11 @@
 """scikit-learn estimators that train on serverless workers."""
 
+from ._joblib import register_backend as _register_backend
 from .config import config_context, get_config, set_config
 from .linear_model import CirrusLogisticRegression
 
 __version__ = "0.1.0"
+
+_register_backend()
 
 __all__ = ["CirrusLogisticRegression", "config_context", "get_config", "set_config"]

@@ -24,7 +24,7 @@ from .protocol import Report, TrainJob
 from .retry import Retry
 from .search import Search
 from .server import ParameterServer
-from .store import open_store
+from .store import keep_store
 
 # Kinds of jobs that train by minibatches; the plans of a search bring kernels of their own.
 _MINIBATCHES = {"logistic": LogisticKernel, "search": LogisticKernel}
@@ -93,17 +93,6 @@ class Resources:
 
 
 _clients = {}
-_stores = {}
-
-
-def keep_store(url):
-    """Return the store of this process at a url: to make one of S3 takes longer than to read."""
-    if url not in _stores:
-        for store in _stores.values():
-            store.close()
-        _stores.clear()
-        _stores[url] = open_store(url)
-    return _stores[url]
 
 
 def _open_clients(urls, seconds):
