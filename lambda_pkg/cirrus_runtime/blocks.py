@@ -22,7 +22,7 @@ import numpy as np
 
 from .errors import BlockError
 
-VERSION = 2
+VERSION = 3
 _FORMAT = "cirrus.block"
 _DTYPES = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _ARRAYS = {  # name -> dtypes in the header that it may have; in the order of the file
@@ -31,6 +31,7 @@ _ARRAYS = {  # name -> dtypes in the header that it may have; in the order of th
     "data": ("F32", "F64"),
     "labels": ("F32",),
     "weights": ("F32", "F64"),
+    "entry_weights": ("F32",),
 }
 # Our headers take 500 bytes. The bound keeps a damaged length from costing memory.
 _LONGEST_HEADER = 4096
@@ -54,6 +55,8 @@ class Block:
         Weight of each row; None: every weight is 1.
     n_features : int
         Number of columns of the whole data, from 1 to 2**32 - 1.
+    entry_weights : float32 array of shape (n_entries,) or None
+        Weight of each entry, where entries are ratings; None: every weight is 1.
     """
 
     indptr: np.ndarray
@@ -62,6 +65,7 @@ class Block:
     labels: np.ndarray | None
     weights: np.ndarray | None
     n_features: int
+    entry_weights: np.ndarray | None = None
 
     @property
     def n_rows(self):
@@ -248,7 +252,8 @@ def _check(block, name):
         raise BlockError(
             f"{name}: column {block.indices.max()} in data of {block.n_features} columns"
         )
-    for key, expected in (("data", n_entries), ("labels", block.n_rows), ("weights", block.n_rows)):
+    lengths = {"data": n_entries, "labels": block.n_rows, "weights": block.n_rows}
+    for key, expected in (lengths | {"entry_weights": n_entries}).items():
         array = getattr(block, key)
         if array is not None and array.shape[0] != expected:
             raise BlockError(f"{name}: {key} has {array.shape[0]} values, not {expected}")

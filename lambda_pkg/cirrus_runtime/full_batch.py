@@ -184,6 +184,7 @@ class FullBatch:
     def __init__(self, job, engine):
         rows = job.n_features + job.intercept
         self.kernel = FullBatchKernel(job.n_features, job.width, job.intercept)
+        self.accept = self.kernel.accept
         self._vector = ParameterVector(engine, RunKeys(job.run_id).vector, rows, job.width)
 
     def perform(self, lease, block):

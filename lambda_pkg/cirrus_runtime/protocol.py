@@ -5,11 +5,11 @@ renamed, a meaning changed, a required field added. A worker refuses a job of an
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from .errors import CirrusError
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,11 @@ class TrainJob:
         Most memory that blocks may take in the worker, besides the one or two in use.
     lease_seconds : float
         Age at which a lease that is not renewed may be taken over by another worker.
-    full_batch : bool
-        Whether the run evaluates whole blocks in float64 (leases of kind ``"gradient"``).
+    kind : str
+        What is computed on blocks: ``"logistic"`` or ``"factorization"`` by minibatches, or
+        ``"full_batch"`` for whole blocks in float64 (leases of kind ``"gradient"``).
+    options : dict
+        What else the kernel of this kind must know.
     retry_seconds : float
         How long a worker goes on trying to reach a server that it has lost.
     deadline : float or None
@@ -69,7 +72,8 @@ class TrainJob:
     prefetch: bool = True
     buffer_bytes: int = 256 << 20
     lease_seconds: float = 30.0
-    full_batch: bool = False
+    kind: str = "logistic"
+    options: dict = field(default_factory=dict)
     retry_seconds: float = 30.0
     deadline: float | None = None
 
@@ -161,7 +165,8 @@ class Report:
         was read.
     error : str
     penalty : float
-        Of a lease with a course: that of the model at its end, per row of data.
+        Per unit of weight: with a course, that of the model at the end of the lease, else the mean
+        that the kernel computed; 0 where the server adds the penalty.
     body : buffer
         Of a lease of kind ``"gradient"``: see ``full_batch.py``.
     """

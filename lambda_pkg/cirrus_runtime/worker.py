@@ -16,6 +16,7 @@ from .course import Course
 from .engines import InlineEngine, PushTag, open_shards
 from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
+from .factorization import FactorizationKernel
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
@@ -25,6 +26,9 @@ from .retry import Retry
 from .server import ParameterServer
 from .store import open_store
 
+# Kinds of jobs: those that train by minibatches, and those that compute something of a whole block.
+_MINIBATCHES = {"logistic": LogisticKernel, "factorization": FactorizationKernel}
+_WHOLE_BLOCKS = {"full_batch": FullBatch}
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -128,13 +132,11 @@ class _Worker:
     def __init__(self, job, board, store, server, retry):
         self.job = job
         self.server = server
-        if job.full_batch:
-            self.full_batch = FullBatch(job, server.engine)
-            accept = self.full_batch.kernel.accept
+        if job.kind in _WHOLE_BLOCKS:
+            self.kernel = _WHOLE_BLOCKS[job.kind](job, server.engine)
         else:
-            self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
-            accept = self.kernel.check_narrow
-        cache = BlockCache(store, accept, job.buffer_bytes)
+            self.kernel = _MINIBATCHES[job.kind].of(job)
+        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
@@ -187,10 +189,10 @@ class _Worker:
             totals = {"error": f"{type(block).__name__}: {block}"}
         elif lease.kind == "train":
             totals = self._train(lease, block)
-        elif lease.kind == "gradient":
-            totals = self.retry(self.full_batch.perform, lease, block)
-        else:
+        elif lease.kind == "loss":
             totals = self._sum_loss(block)
+        else:
+            totals = self.retry(self.kernel.perform, lease, block)
         if totals is None:
             return [], None, True
         return [self._report(lease, waits | totals)], None, False
@@ -230,7 +232,7 @@ class _Worker:
         slope = (lease.lr_end - lease.lr) / batches
         kernel, server, retry = self.kernel, self.server, self.retry
         kernel.open(block, order, -(-block.n_rows // batches))
-        loss = 0.0
+        loss, weight = 0.0, kernel.weight(block)
         floats = localize = compute = trips = 0
         last = None
         clock = time.perf_counter
@@ -243,7 +245,7 @@ class _Worker:
             else:
                 model = retry(server.step, *last, ids, self._tag())
             got = clock()
-            part, gradient = kernel.gradient(model, 1.0 / (bounds[i + 1] - bounds[i]))
+            part, gradient = kernel.gradient(model)
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
             floats += 2 * (1 + self.job.width) * ids.size
@@ -254,7 +256,6 @@ class _Worker:
                 self._renew()
             if got > self.cut:
                 return None
-        penalty = 0.0
         begin = clock()
         if course is not None and course.penalty:
             weights = retry(server.step, *last, course.penalized, self._tag())
@@ -263,9 +264,10 @@ class _Worker:
         else:
             retry(server.push, *last, self._tag())
             trips += clock() - begin
+            penalty = kernel.penalty / (weight or 1.0)
         return {
-            "rows": block.n_rows,
-            "weight": _weight(block),
+            "rows": kernel.count(block),
+            "weight": weight,
             "loss": loss,
             "updates": batches,
             "nbytes": 4 * floats,
@@ -284,9 +286,10 @@ class _Worker:
             ids = self.kernel.localize(first, min(first + _LOSS_ROWS, block.n_rows))
             loss += self.kernel.loss(self.retry(self.server.pull, ids))
             self._renew()
+        rows, weight = self.kernel.held_out(block)
         return {
-            "rows": block.n_rows,
-            "weight": _weight(block),
+            "rows": rows,
+            "weight": weight,
             "loss": loss,
             "compute": time.perf_counter() - begin,
         }
@@ -304,8 +307,3 @@ class _Worker:
         if now - self.renewed > self.job.lease_seconds / 3:
             self.renewed = now
             self.source.renew()
-
-
-def _weight(block):
-    """Return the sum of a block's row weights."""
-    return float(block.n_rows if block.weights is None else block.weights.sum(dtype=np.float64))
