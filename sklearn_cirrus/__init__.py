@@ -1,8 +1,15 @@
 """scikit-learn estimators that train on serverless workers."""
 
 from .config import config_context, get_config, set_config
+from .decomposition import CirrusMatrixFactorization
 from .linear_model import CirrusLogisticRegression
 
 __version__ = "0.1.0"
 
-__all__ = ["CirrusLogisticRegression", "config_context", "get_config", "set_config"]
+__all__ = [
+    "CirrusLogisticRegression",
+    "CirrusMatrixFactorization",
+    "config_context",
+    "get_config",
+    "set_config",
+]
