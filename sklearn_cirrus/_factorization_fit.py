@@ -9,7 +9,7 @@ from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
-from ._factorization_rates import BETA1, BETA2, automatic_batch_size, choose_rates
+from ._factorization_rates import BETA1, BETA2, automatic_batch_size, choose_rates, spread_of
 from ._ingest import Part, count_blocks
 from ._lambda_settings import complete_config
 from ._open_run import open_run
@@ -17,7 +17,7 @@ from ._rating_blocks import RatingBlocks
 from ._resume import check_identity, identity_of, read_resumed
 from ._trainer import Run, new_run_id
 
-_SPREAD = 0.1  # of the factors that training begins with
+_START = 0.1  # spread of the factors that training begins with, where ratings have spread 1
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ class FactorizationFit:
             batch_size = automatic_batch_size(blocks.n_users, n_trained)
         batch_size = min(int(batch_size), blocks.n_users)
         ratings = n_trained * batch_size / blocks.n_users
-        rates = choose_rates(params.solver, params.learning_rate, ratings, X.shape[1])
+        spread = spread_of(X, self.mean)
+        rates = choose_rates(params.solver, params.learning_rate, X, spread, ratings)
         job, spec = self._job(batch_size), self._spec(rates)
         schedule = self._schedule(rates)
         if self.resumed is not None:
@@ -119,7 +120,7 @@ class FactorizationFit:
         with open_run(self, job, make, n_trained) as run:
             n_blocks = self._n_blocks(blocks.n_users, hidden)
             if self.resumed is None:
-                run.create(self._slots(start, rates))
+                run.create(self._slots(start, rates, spread))
             else:
                 run.resume(self.resumed)
             train = Part(blocks.train(n_blocks[0]), n_blocks[0], n_trained)
@@ -196,16 +197,20 @@ class FactorizationFit:
             beta1=BETA1,
             beta2=BETA2,
             eps=rates.eps,
+            scaled=rates.scale is not None,
         )
 
-    def _slots(self, start, rates):
+    def _slots(self, start, rates, spread):
         """Return the slots to begin with."""
         shape = self.X.shape[1], self.width
         if start is None:
             rank = int(self.params.n_components)
             start = np.zeros(shape, np.float32)
-            start[:, :rank] = np.random.default_rng(self.seed).normal(0, _SPREAD, (shape[0], rank))
+            random = np.random.default_rng(self.seed)
+            start[:, :rank] = random.normal(0, _START * spread**0.5, (shape[0], rank))
         slots = {"weights": np.ascontiguousarray(start, np.float32)}
         if rates.squares:
             slots["squares"] = np.full(shape, rates.squares, np.float32)
+        if rates.scale is not None:
+            slots["scale"] = rates.scale
         return slots
