@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+from .als import Als
 from .board_redis import RedisBoard
 from .course import Course
 from .engines import InlineEngine, PushTag, open_shards
@@ -28,7 +29,7 @@ from .store import open_store
 
 # Kinds of jobs: those that train by minibatches, and those that compute something of a whole block.
 _MINIBATCHES = {"logistic": LogisticKernel, "factorization": FactorizationKernel}
-_WHOLE_BLOCKS = {"full_batch": FullBatch}
+_WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als}
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -192,7 +193,7 @@ class _Worker:
         elif lease.kind == "loss":
             totals = self._sum_loss(block)
         else:
-            totals = self.retry(self.kernel.perform, lease, block)
+            totals = self.retry(self.kernel.perform, lease, block, self._renew)
         if totals is None:
             return [], None, True
         return [self._report(lease, waits | totals)], None, False

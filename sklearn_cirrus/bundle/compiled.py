@@ -21,8 +21,13 @@ from .target import Target
 
 # The same as in CMakeLists.txt; a test holds them together.
 KERNEL_SOURCES = (
+<<<<<<< HEAD
     *("model.c", "table.c", "logistic.c", "factorization.c", "fold_in.c", "full_batch.c"),
     *("ingest.c", "split.c"),
+=======
+    *("model.c", "table.c", "logistic.c", "factorization.c", "full_batch.c", "ingest.c"),
+    *("split.c", "normal_equations.c", "item_solutions.c"),
+>>>>>>> m3
 )
 MODULE_SOURCES = (
     *("module.c", "arguments.c", "create.c", "step.c", "dump.c", "vector.c"),
