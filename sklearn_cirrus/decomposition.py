@@ -181,7 +181,8 @@ class CirrusMatrixFactorization(FactorModel):
         Warns
         -----
         ConvergenceWarning
-            If epochs still brought much when ``max_iter`` or ``max_cost`` forced an end.
+            If the model is no better than a constant, or ``max_cost`` forced an end. Not if
+            ``max_iter`` did: unseen ratings are mostly predicted best before the optimum.
         """
         check_parameters(self)
         n_workers = None if self.n_workers is None else int(self.n_workers)
@@ -194,7 +195,7 @@ class CirrusMatrixFactorization(FactorModel):
         mean = float(np.average(matrix.data.astype(np.float64), weights=weights))
         outcome = self._train(config, matrix, weights, mean if self.biased else 0.0, start)
         self._take(outcome, matrix, weights, mean if self.biased else 0.0)
-        self._warn_of_nonconvergence(outcome)
+        self._warn(outcome, matrix, weights)
         return self
 
     def fit_transform(self, X, y=None, *, rating_weight=None):
@@ -254,18 +255,29 @@ class CirrusMatrixFactorization(FactorModel):
         self.user_factors_ = self._fold_in(matrix, weights)
         self._seen = matrix.indptr.copy(), matrix.indices.copy()
 
-    def _warn_of_nonconvergence(self, outcome):
-        """Warn when training had not come to its end."""
+    def _warn(self, outcome, matrix, weights):
+        """Warn of a model that was cut short, or is no better than a constant."""
         if outcome.is_cut:
             reason = (
                 f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
                 f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then."
             )
-        elif not outcome.converged:
+        elif outcome.history[-1]["objective"] > self._hopeless(matrix, weights):
             reason = (
-                f"Maximum number of iterations reached (max_iter={self.max_iter}) before training "
-                "levelled off. Increase max_iter or strengthen the penalty."
+                "Training did not find a model better than a constant: the objective is "
+                f"{outcome.history[-1]['objective']:g}. Choose a smaller learning_rate, or scale "
+                "the ratings."
             )
         else:
             return
         warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+
+    def _hopeless(self, matrix, weights):
+        """Return an objective that is worse than that of no factors, even if ratings are all one.
+
+        Factors begin small but not at zero, and may not have come to nothing yet.
+        """
+        values = matrix.data.astype(np.float64)
+        of_constant = np.average((values - self.mean_) ** 2, weights=weights)
+        of_start = 0.1 * np.average(values**2, weights=weights)
+        return of_constant + of_start + 0.1 * self.alpha * self.n_components
