@@ -231,14 +231,17 @@ class CirrusMatrixFactorization(FactorModel):
     def _train(self, config, matrix, weights, mean, start):
         """Run one fit; return its FactorizationOutcome."""
         # Late: where a model only predicts there need be no Redis client.
-        from ._factorization_fit import FactorizationFit
+        if self.solver == "als":
+            from ._als_fit import AlsFit as Fit
+        else:
+            from ._factorization_fit import FactorizationFit as Fit
 
         if weights is not None and not weights.all():
             kept = weights > 0
             indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
             parts = matrix.data[kept], matrix.indices[kept], indptr
             matrix, weights = sparse.csr_array(parts, shape=matrix.shape), weights[kept]
-        return FactorizationFit(self, config, matrix, weights, mean).run(start)
+        return Fit(self, config, matrix, weights, mean).run(start)
 
     def _take(self, outcome, matrix, weights, mean):
         """Set the fitted attributes."""

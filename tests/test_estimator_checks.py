@@ -30,7 +30,9 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-_FACTORIZATIONS = [("adagrad", "inline"), ("adagrad", "local")]
+_FACTORIZATIONS = [
+    (solver, backend) for solver in ("adagrad", "als") for backend in ("inline", "local")
+]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

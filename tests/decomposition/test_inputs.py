@@ -111,7 +111,7 @@ def test_explicit_zeros_are_ratings(ratings):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 2)])
-@pytest.mark.parametrize("solver", ["adagrad", "ftrl"])
+@pytest.mark.parametrize("solver", ["adagrad", "ftrl", "als"])
 def test_small_matrices(shape, solver):
     X = np.arange(np.prod(shape), dtype=float).reshape(shape)
     mf = CirrusMatrixFactorization(solver=solver, alpha=1e-3, backend="inline", random_state=0)

@@ -33,7 +33,7 @@ GOOD = {
     "n_components": [1, np.int64(3), 20],
     "alpha": [np.float32(0.5), 1, np.int64(2), 1e-6],
     "biased": [np.bool_(False), True],
-    "solver": SOLVERS,
+    "solver": [*SOLVERS, "als"],
     "learning_rate": [np.float32(0.1)],
     "batch_size": [np.int64(2), 10**6],
     "max_iter": [np.int32(3)],
@@ -102,8 +102,10 @@ def test_a_penalty_makes_factors_small(ratings):
     assert norms[0] > norms[1] > 3 * norms[2]
 
 
-def test_early_stopping_watches_hidden_ratings(ratings):
-    mf = new(early_stopping=True, validation_fraction=0.2, max_iter=30).fit(ratings)
+@pytest.mark.parametrize("solver", ["adagrad", "als"])
+def test_early_stopping_watches_hidden_ratings(ratings, solver):
+    parameters = {"validation_fraction": 0.2, "max_iter": 30, "solver": solver}
+    mf = new(early_stopping=True, n_components=2, **parameters).fit(ratings)
     losses = [entry["valid_loss"] for entry in mf.history_]
     assert min(losses) < 0.7 * losses[0]
     n = np.isfinite(ratings).sum()
@@ -114,13 +116,15 @@ def test_early_stopping_watches_hidden_ratings(ratings):
     np.testing.assert_allclose(mf.user_factors_, expected, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("solver", ["adagrad", "als"])
 @pytest.mark.parametrize("biased", [True, False])
-def test_warm_start_goes_on(ratings, biased):
-    mf = new(n_components=2, max_iter=8, warm_start=True, biased=biased).fit(ratings)
+def test_warm_start_goes_on(ratings, biased, solver):
+    parameters = {"n_components": 2, "max_iter": 8, "biased": biased, "solver": solver}
+    mf = new(warm_start=True, **parameters).fit(ratings)
     first = mf.history_[0]["train_loss"]
     mf.fit(ratings)
     assert mf.history_[0]["train_loss"] < 0.7 * first
-    cold = new(n_components=2, max_iter=8, biased=biased)
+    cold = new(**parameters)
     assert cold.fit(ratings).fit(ratings).history_[0]["train_loss"] == pytest.approx(first)
 
 

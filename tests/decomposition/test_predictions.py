@@ -15,9 +15,10 @@ def model_of(mf):
     return mf.components_, mf.item_bias_, mf.mean_
 
 
+@pytest.mark.parametrize("solver", ["adagrad", "als"])
 @pytest.mark.parametrize("biased", [True, False])
-def test_fit_finds_what_was_planted(ratings, biased):
-    parameters = {"biased": biased, "backend": "inline", "random_state": 0}
+def test_fit_finds_what_was_planted(ratings, biased, solver):
+    parameters = {"biased": biased, "backend": "inline", "random_state": 0, "solver": solver}
     mf = CirrusMatrixFactorization(3 + (not biased), alpha=0.01, max_iter=40, **parameters)
     mf.fit(ratings)
     errors = oracle.predict(mf.user_factors_, *model_of(mf)) - ratings
@@ -30,9 +31,10 @@ def test_fit_finds_what_was_planted(ratings, biased):
     assert mf.item_bias_[3] == 0
 
 
-def test_the_objective_is_the_one_that_is_documented(ratings):
-    mf = CirrusMatrixFactorization(2, alpha=0.1, max_iter=60, backend="inline", random_state=0)
-    mf.fit(ratings)
+@pytest.mark.parametrize("solver", ["adagrad", "als"])
+def test_the_objective_is_the_one_that_is_documented(ratings, solver):
+    parameters = {"backend": "inline", "random_state": 0, "solver": solver}
+    mf = CirrusMatrixFactorization(2, alpha=0.1, max_iter=60, **parameters).fit(ratings)
     found = oracle.objective(ratings, *model_of(mf), 0.1, True)
     assert mf.history_[-1]["objective"] == pytest.approx(found, rel=0.01)
     assert mf.n_iter_ == len(mf.history_) and mf.cost_ == 0.0
