@@ -1,8 +1,7 @@
 """Films to see: ratings of a CSV file factorized by two worker processes, five films for a user.
 
     python examples/recommend_films.py
-    python examples/recommend_films.py ml-latest-small/ratings.csv --titles ml-latest-small/movies.csv
-    python examples/recommend_films.py ratings.csv --user 42 --plot films.png
+    python examples/recommend_films.py ratings.csv --titles movies.csv --user 42 --plot films.png
 
 The file is laid out as those of MovieLens (https://grouplens.org/datasets/movielens/): a line
 "userId,movieId,rating,timestamp", then one line for each rating. Without a file, a small one of
@@ -97,8 +96,7 @@ def main():
     ratings = Ratings(X)
     train, hidden = next(RatingsKFold(10, random_state=0).split(ratings))
     train, hidden = ratings[train], ratings[hidden]
-    values = X.data
-    constant = float(np.std(values))
+    constant = float(np.std(X.data))
     print(f"{'the mean rating':16}{'RMSE':>8}{constant:10.4f}")
 
     fit(train, max_iter=1)  # starts workers and server
