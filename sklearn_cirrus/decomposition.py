@@ -203,7 +203,10 @@ class CirrusMatrixFactorization(FactorModel):
 
         Parameters
         ----------
-        X, y, rating_weight
+        X : Ratings, sparse matrix or array-like of shape (n_users, n_items)
+        y : None
+            Ignored.
+        rating_weight : sparse matrix or array-like of shape (n_users, n_items), optional
             As in :meth:`fit`.
 
         Returns

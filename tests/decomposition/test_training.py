@@ -106,7 +106,8 @@ def test_a_warm_start_goes_on_from_the_items(X):
 
 @pytest.mark.parametrize("settings", [{}, TWO_WORKERS], ids=["inline", "local"])
 def test_early_stopping_keeps_the_best_epoch_on_held_out_ratings(X, settings):
-    outcome = factorize(X, alpha=0.005, early_stopping=True, max_iter=20, settings=settings)
+    parameters = {"n_components": 12, "alpha": 0.005, "max_iter": 20}
+    outcome = factorize(X, early_stopping=True, settings=settings, **parameters)
     losses = [entry["valid_loss"] for entry in outcome.history]
     assert losses[-1] > min(losses)  # with so small a penalty it learns the noise by heart
     n_blocks = 10 if settings else 1
