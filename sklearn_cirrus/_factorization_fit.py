@@ -17,6 +17,7 @@ from ._rating_blocks import RatingBlocks
 from ._resume import check_identity, identity_of, read_resumed
 from ._trainer import Run, new_run_id
 
+_NEARLY = 100  # times tol, an epoch: too little to warn of
 _START = 0.1  # spread of the factors that training begins with, where ratings have spread 1
 
 
@@ -32,6 +33,8 @@ class FactorizationOutcome:
         One entry an epoch; losses are mean squared errors.
     n_iter : int
     converged : bool
+        Whether the last epochs improved the objective (with early stopping, the held-out loss) by
+        less than 100 ``tol`` each, relatively; always if ``tol`` is None.
     cost : float
         US dollars.
     run_id : str
@@ -106,7 +109,7 @@ class FactorizationFit:
             batch_size = automatic_batch_size(blocks.n_users, n_trained)
         batch_size = min(int(batch_size), blocks.n_users)
         ratings = n_trained * batch_size / blocks.n_users
-        spread = spread_of(X, self.mean)
+        spread = spread_of(X, self.weights, self.mean)
         rates = choose_rates(params.solver, params.learning_rate, X, spread, ratings)
         job, spec = self._job(batch_size), self._spec(rates)
         schedule = self._schedule(rates)
@@ -133,7 +136,8 @@ class FactorizationFit:
         items = outcome.slots["weights"].copy()
         items[~blocks.seen] = 0.0
         return FactorizationOutcome(
-            *(items, outcome.history, len(outcome.history), schedule.converged),
+            *(items, outcome.history, len(outcome.history)),
+            schedule.converged or _is_level(outcome.history, schedule.tol, bool(hidden)),
             *(run.place.cost, job.run_id, outcome.is_cut),
         )
 
@@ -214,3 +218,10 @@ class FactorizationFit:
         if rates.scale is not None:
             slots["scale"] = rates.scale
         return slots
+
+
+def _is_level(history, tol, is_held_out):
+    """Whether the last quarter of the epochs brought next to nothing more."""
+    seen = [entry["valid_loss" if is_held_out else "objective"] for entry in history]
+    back = max(1, len(seen) // 4)
+    return len(seen) > back and seen[-1 - back] <= seen[-1] * (1 + _NEARLY * tol) ** back

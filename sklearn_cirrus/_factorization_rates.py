@@ -58,19 +58,22 @@ def automatic_batch_size(n_users, n_ratings):
     return max(1, round(ratings * n_users / n_ratings))
 
 
-def spread_of(X, mean):
+def spread_of(X, weights, mean):
     """Return the root mean square of ratings minus their mean, 1 if that is 0.
 
     Parameters
     ----------
     X : CSR matrix
+    weights : array of shape (X.nnz,) or None
     mean : float
     """
-    total = 0.0
+    squares = total = 0.0
     for first in range(0, X.nnz, _CHUNK):
-        part = X.data[first : first + _CHUNK] - mean
-        total += float(np.dot(part, part))
-    return (total / X.nnz) ** 0.5 or 1.0
+        part = (X.data[first : first + _CHUNK] - mean) ** 2
+        w = np.ones_like(part) if weights is None else weights[first : first + _CHUNK]
+        squares += float(np.dot(part, w))
+        total += float(w.sum(dtype=np.float64))
+    return (squares / total) ** 0.5 or 1.0
 
 
 def choose_rates(solver, learning_rate, X, spread, batch_ratings):

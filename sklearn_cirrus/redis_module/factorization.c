@@ -59,10 +59,12 @@ static ALWAYS_INLINE double solve_user(const cirrus_factors *f, uint32_t p, user
 }
 
 static ALWAYS_INLINE float dot(uint32_t p, const float *a, const float *b) {
-    float sum[LANES] = {0};
-    for (uint32_t j = 0; j < p; j += LANES)
-        for (uint32_t i = 0; i < LANES; i++)
-            sum[i] += a[j + i] * b[j + i];
+    lanes sum = {0}, left, right;
+    for (uint32_t j = 0; j < p; j += LANES) {
+        memcpy(&left, a + j, sizeof left);
+        memcpy(&right, b + j, sizeof right);
+        sum += left * right;
+    }
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
@@ -81,8 +83,13 @@ static ALWAYS_INLINE double descend(const cirrus_factors *f, uint32_t p, user_ro
         float *sums = f->slopes + (size_t)row.local[t] * p;
         loss += slope * errors[t];
         f->touches[row.local[t]] += w;
-        for (uint32_t j = 0; j < p; j++)
-            sums[j] += slope * user[j];
+        for (uint32_t j = 0; j < p; j += LANES) {
+            lanes old, step;
+            memcpy(&old, sums + j, sizeof old);
+            memcpy(&step, user + j, sizeof step);
+            old += slope * step;
+            memcpy(sums + j, &old, sizeof old);
+        }
     }
     return loss;
 }
