@@ -166,7 +166,9 @@ def main():
                 report["lenskit"] = fit_lenskit(
                     splits[0], options.lenskit_python, Path(folder) / "split.npz", 10, 20
                 )
-    print_report("factorization", machine, vars(options), results)
+    # Where this machine keeps its data and its Pythons says nothing to others.
+    params = vars(options) | {"data_dir": None, "lenskit_python": bool(options.lenskit_python)}
+    print_report("factorization", machine, params, results)
 
 
 if __name__ == "__main__":
