@@ -63,8 +63,10 @@ def plot(by_time, by_rank, constant, path):
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True)
-    left.plot(*zip(*by_time, strict=True), marker="o")
-    left.set(xlabel="seconds of a whole fit", ylabel="RMSE on hidden ratings")
+    left.plot(*zip(*by_time, strict=True), marker="o", linestyle="")
+    for epochs, point in zip(EPOCHS, by_time, strict=True):
+        left.annotate(f"{epochs}", point, xytext=(4, 4), textcoords="offset points")
+    left.set(xlabel="seconds of a whole fit, by number of epochs", ylabel="RMSE on hidden ratings")
     right.plot(*zip(*by_rank, strict=True), marker="o")
     right.set(xlabel="factors")
     for axes in (left, right):

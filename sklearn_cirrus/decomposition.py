@@ -33,7 +33,8 @@ class CirrusMatrixFactorization(FactorModel):
     n_components : int, default=10
         Number of factors.
     alpha : float, default=0.1
-        Strength of the penalty for each rating, in squared units of the rating; positive.
+        Strength of the penalty for each rating, in squared units of the rating; positive. Few
+        ratings want more: 0.15 was best for 100,000 of films, 0.05 for 3 million made-up ones.
     biased : bool, default=True
         Whether there are a mean and biases; otherwise there are factors alone.
     solver : {"sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl", "als"}, default="adagrad"
