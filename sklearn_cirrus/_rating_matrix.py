@@ -7,6 +7,7 @@ from sklearn.utils.validation import validate_data
 
 from ._ratings import Ratings, csr_of_ratings
 
+_CHUNK = 1 << 20  # ratings that are looked at together
 _NUMBERS = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
 
 
@@ -101,3 +102,24 @@ def rows_of(matrix, first=0, last=None):
     """Return the rows of entries ``first`` to ``last - 1`` of a CSR matrix; by default of all."""
     entries = np.arange(first, matrix.nnz if last is None else last)
     return np.searchsorted(matrix.indptr, entries, side="right") - 1
+
+
+def moments(matrix, weights):
+    """Return the weighted means of ratings and of their squares, computed in float64.
+
+    Parameters
+    ----------
+    matrix : CSR matrix
+    weights : array of shape (matrix.nnz,) or None
+
+    Returns
+    -------
+    mean, mean_square : float
+    """
+    sums = np.zeros(3)
+    for first in range(0, matrix.nnz, _CHUNK):  # no float64 copy of all ratings
+        part = slice(first, first + _CHUNK)
+        values = matrix.data[part].astype(np.float64)
+        share = np.ones_like(values) if weights is None else weights[part].astype(np.float64)
+        sums += share.sum(), share @ values, share @ values**2
+    return float(sums[1] / sums[0]), float(sums[2] / sums[0])

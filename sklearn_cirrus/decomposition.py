@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._factor_model import FactorModel
 from ._factorization_parameters import check_parameters
-from ._rating_matrix import rating_matrix, rating_weights
+from ._rating_matrix import moments, rating_matrix, rating_weights
 from .config import get_config
 
 __all__ = ["CirrusMatrixFactorization"]
@@ -33,7 +33,8 @@ class CirrusMatrixFactorization(FactorModel):
     n_components : int, default=10
         Number of factors.
     alpha : float, default=0.1
-        Strength of the penalty for each rating, in squared units of the rating; positive.
+        Strength of the penalty for each rating, in squared units of the rating; positive. Few
+        ratings want more: 0.15 was best for 100,000 of films, 0.05 for 3 million made-up ones.
     biased : bool, default=True
         Whether there are a mean and biases; otherwise there are factors alone.
     solver : {"sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl", "als"}, default="adagrad"
@@ -192,7 +193,7 @@ class CirrusMatrixFactorization(FactorModel):
             raise ValueError("X has no rating")
         weights = rating_weights(rating_weight, X, matrix)
         start = self._start(matrix)
-        mean = float(np.average(matrix.data.astype(np.float64), weights=weights))
+        mean, _ = moments(matrix, weights)
         outcome = self._train(config, matrix, weights, mean if self.biased else 0.0, start)
         self._take(outcome, matrix, weights, mean if self.biased else 0.0)
         self._warn(outcome, matrix, weights)
@@ -283,7 +284,7 @@ class CirrusMatrixFactorization(FactorModel):
 
         Factors begin small but not at zero, and may not have come to nothing yet.
         """
-        values = matrix.data.astype(np.float64)
-        of_constant = np.average((values - self.mean_) ** 2, weights=weights)
-        of_start = 0.1 * np.average(values**2, weights=weights)
+        mean, square = moments(matrix, weights)
+        of_constant = square - 2 * mean * self.mean_ + self.mean_**2
+        of_start = 0.1 * square
         return of_constant + of_start + 0.1 * self.alpha * self.n_components
