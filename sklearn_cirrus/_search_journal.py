@@ -103,6 +103,7 @@ class SearchJournal:
         what = command.get("command")
         if what == "stop":
             self._is_stopped = True
+            self._journal.write("stopping")
             self._board.stop()
         elif what == "drop":
             self._board.drop([int(candidate) for candidate in command["candidates"]])

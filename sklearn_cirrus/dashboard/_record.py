@@ -54,7 +54,7 @@ class Record:
         self._read = 0  # bytes
         self._rest = b""
         self._changed = time.monotonic()
-        self._is_lost = False
+        self._is_lost = self._is_stopping = False
 
     def refresh(self, size, deadline):
         """Read what has come, until a deadline; ``size`` is that of the file.
@@ -114,6 +114,9 @@ class Record:
     def _take_end(self, event):
         self._end = event
 
+    def _take_stopping(self, event):
+        self._is_stopping = True
+
     def _take_candidates(self, event):
         self.candidates += event["params"]
 
@@ -129,6 +132,7 @@ class Record:
         "epoch": _take_epoch,
         "state": _take_state,
         "end": _take_end,
+        "stopping": _take_stopping,
         "candidates": _take_candidates,
         "standing": _take_standing,
         "refused": _take_refused,
@@ -136,10 +140,12 @@ class Record:
 
     @property
     def status(self):
-        """``running``; ``lost`` if its process has vanished; or the reason of its end."""
+        """``running``, ``stopping``, ``lost`` (its process has vanished), or why it has ended."""
         if self._end is not None:
             return self._end["reason"]
-        return "lost" if self._is_lost else "running"
+        if self._is_lost:
+            return "lost"
+        return "stopping" if self._is_stopping else "running"
 
     def summary(self):
         """Return what the page shows of it beside curves, a dict for JSON."""
@@ -191,7 +197,7 @@ class Record:
     def _forecast(self, cost, rates):
         """Return US dollars in the end, if all epochs are run; None if that is not known."""
         most, seconds = (self.start or {}).get("max_iter"), rates["epoch_seconds"]
-        if self.status != "running" or None in (most, seconds, cost, rates["cost_per_second"]):
+        if self._end is not None or None in (most, seconds, cost, rates["cost_per_second"]):
             return None
         left = max(0, most - self._epoch.get("epoch", 0))
         return cost + left * seconds * rates["cost_per_second"]

@@ -29,7 +29,7 @@ source.onmessage = (message) => {
   for (const name of gone) runs.delete(name);
   list.update(changed.map((run) => run.name));
   if (gone.length) list.remove(gone);
-  const going = [...runs.values()].filter((run) => run.status === "running" && !run.search).length;
+  const going = [...runs.values()].filter((run) => ["running", "stopping"].includes(run.status) && !run.search).length;
   at("totals").textContent = `${going} running, ${runs.size} kept`;
   const shown = changed.some((run) => list.selected.includes(run.name) || list.selected.includes(run.search));
   if (shown) {
@@ -66,12 +66,15 @@ function selected() {
 
 function describe() {
   const shown = selected();
-  const focused = document.activeElement?.id;
   if (shown.length === 1) {
-    at("head").replaceChildren(...head(shown[0], stop));
+    const { name, status, error } = shown[0];
+    const key = JSON.stringify([name, status, error]);
+    if (at("head").dataset.key !== key) at("head").replaceChildren(...head(shown[0], stop));
+    at("head").dataset.key = key;
     at("facts").replaceChildren(tiles(shown[0], runs));
     at("events").replaceChildren(...events(shown[0]));
   } else {
+    at("head").dataset.key = "";
     at("head").replaceChildren(element("h2", {}, shown.length ? `${shown.length} compared` : "Nothing is selected"));
     at("facts").replaceChildren(...(shown.length ? [comparison(shown)] : []));
     at("events").replaceChildren();
@@ -81,7 +84,6 @@ function describe() {
   const axis = document.querySelector('input[name="axis"][value="cost"]');
   axis.disabled = !hasCost;
   if (!hasCost && axis.checked) document.querySelector('input[name="axis"]').checked = true;
-  if (focused === "stop") at("stop")?.focus();
 }
 
 // ---- Curves and leaderboard, asked for now and then

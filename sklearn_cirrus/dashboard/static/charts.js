@@ -75,7 +75,7 @@ export class Charts {
   }
 
   make(chart, axis, series, data, key) {
-    const summary = element("span", {});
+    const summary = element("span", { className: series.length > 2 ? "unseen" : "" });
     const table = element("details", {}, element("summary", {}, "Values as a table"));
     const place = element("div", {});
     const figure = element("figure", { className: chart.wide ? "wide" : "" },
@@ -153,7 +153,7 @@ function tabulate({ table, series }, chart, axis) {
     return xs.map((x, i) => [label, x, ys[i]]).filter((_, i) => i % step === 0 || i === xs.length - 1);
   });
   table.querySelector(".scroll")?.remove();
-  table.append(element("div", { className: "scroll" }, element("table", {},
+  table.append(element("div", { className: "scroll", tabIndex: 0 }, element("table", {},
     element("thead", {}, element("tr", {}, ...["curve", AXES[axis].label, chart.title.toLowerCase()].map((name) => element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...rows.map(([label, x, y]) => element("tr", {},
       element("th", { scope: "row" }, label), element("td", {}, AXES[axis].show(x)), element("td", {}, chart.show(y)))))))); 

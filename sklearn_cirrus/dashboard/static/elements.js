@@ -55,12 +55,16 @@ export function duration(seconds) {
 export function moment(unix) {
   const date = new Date(unix * 1000);
   const today = date.toDateString() === new Date().toDateString();
-  const clock = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  return today ? clock : `${date.toLocaleDateString([], { day: "numeric", month: "short" })} ${clock}`;
+  const clock = date.toLocaleTimeString("en-GB");
+  return today ? clock : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock}`;
 }
 
 export function value(any) {
-  return typeof any === "string" ? any : typeof any === "number" ? number(any) : JSON.stringify(any);
+  if (typeof any === "string") return any;
+  if (typeof any === "number") return number(any);
+  if (Array.isArray(any)) return `[${any.map(value).join(", ")}]`;
+  if (any !== null && typeof any === "object") return `{${parameters(any)}}`;
+  return String(any);
 }
 
 export function parameters(params) {
@@ -68,7 +72,7 @@ export function parameters(params) {
 }
 
 const STATUS = {
-  running: "running", done: "done", stopped: "stopped", budget: "budget spent",
+  running: "running", stopping: "stopping", done: "done", stopped: "stopped", budget: "budget spent",
   failed: "failed", interrupted: "interrupted", lost: "process gone",
 };
 

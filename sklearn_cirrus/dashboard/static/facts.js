@@ -4,7 +4,7 @@ import { bytes, dollars, duration, element, moment, number, parameters, short, s
 
 function tile(name, text, more) {
   return element("div", {}, element("dt", {}, name),
-    element("dd", {}, text, more ? element("small", {}, ` ${more}`) : null));
+    element("dd", {}, text), more ? element("dd", { className: "more" }, more) : null);
 }
 
 function workers(run) {
@@ -23,7 +23,7 @@ function part(run, runs) {
 
 export function tiles(run, runs) {
   const inner = part(run, runs);
-  const isOn = run.status === "running";
+  const isOn = ["running", "stopping"].includes(run.status);
   const forecast = inner.forecast === null ? null : run.cost - inner.cost + inner.forecast;
   const found = [
     tile("Time", duration(run.seconds), run.time ? `since ${moment(run.time)}` : ""),
@@ -37,23 +37,26 @@ export function tiles(run, runs) {
     tile("Relaunches", number(inner.relaunches), run.faults.length ? `${run.faults.length} by faults` : ""),
     tile("Server restarts", number(inner.restarts)),
     tile("Server memory", bytes(inner.memory), "of the model"),
-    tile("Cost so far", dollars(run.cost)),
-    tile("Cost a second", dollars(inner.cost_per_second)),
+    tile("Cost so far", dollars(run.cost), run.cost === 0 ? "on machines of your own" : ""),
   ];
+  if (run.cost !== 0) {
+    found.push(tile("Cost a second", dollars(inner.cost_per_second)));
+    if (isOn) found.push(tile("Cost in the end", dollars(forecast), "if all epochs are run"));
+  }
   if (run.kind === "search") found.splice(2, 0, tile("Candidates", number(run.n_candidates), `${run.splits} splits, ${run.fits ?? 0} fits trained`));
-  if (isOn) found.push(tile("Forecast", dollars(forecast), "if all epochs are run"));
   return element("dl", { className: "tiles" }, ...found);
 }
 
 export function head(run, stop) {
   const button = run.status === "running"
     ? element("button", { type: "button", className: "danger", id: "stop", onclick: () => stop(run) }, "Stop") : null;
-  const given = run.kind === "search" ? { ...run.candidate?.params, ...run.params } : run.params;
+  const set = (params) => Object.fromEntries(Object.entries(params ?? {}).filter(([, any]) => any !== null));
   return [
     element("div", { className: "title" }, element("h2", {}, run.estimator), status(run),
       element("span", { className: "small" }, run.id), button),
     run.error ? element("p", { className: "error" }, run.error) : null,
-    element("p", { className: "params" }, parameters({ ...run.settings, ...given })),
+    element("p", { className: "params" }, parameters({ ...set(run.settings), ...set(run.params) })),
+    run.candidate ? element("p", { className: "params" }, `${run.candidate.estimator}: ${parameters(set(run.candidate.params))}`) : null,
   ].filter(Boolean);
 }
 
@@ -71,7 +74,7 @@ export function comparison(runs, remove) {
     const texts = given.map((params) => value(params[name] ?? null));
     if (new Set(texts).size > 1) shown.push([name, (run) => texts[runs.indexOf(run)]]);
   }
-  return element("div", { className: "scroll" }, element("table", { id: "comparison" },
+  return element("div", { className: "scroll", tabIndex: 0 }, element("table", { id: "comparison" },
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""),
       ...runs.map((run, i) => {
         const swatch = element("span", { className: "swatch" });

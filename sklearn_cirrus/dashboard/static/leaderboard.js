@@ -20,7 +20,7 @@ export function leaderboard({ n, best, worst }, run, send) {
       }, "Drop") : null));
   const table = (title, rows) => [
     element("h3", {}, title),
-    element("div", { className: "scroll" }, element("table", {},
+    element("div", { className: "scroll", tabIndex: 0 }, element("table", {},
       element("thead", {}, element("tr", {}, ...HEADS.map((name) => element("th", { scope: "col" }, name)))),
       element("tbody", {}, ...rows.map(row)))),
   ];
