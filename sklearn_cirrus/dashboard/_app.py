@@ -31,7 +31,11 @@ _MOST_BYTES = 64 << 10  # of a command
 _SHOWN = 5  # best and worst candidates
 _TYPES = {
     ".svg": "image/svg+xml",
-    ".html": "text/html", ".js": "text/javascript", ".css": "text/css", "": "text/plain"}
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    "": "text/plain",
+}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "

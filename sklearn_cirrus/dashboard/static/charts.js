@@ -18,6 +18,8 @@ const CHARTS = [
   { title: "US dollars", time: true, zero: true, show: dollars, tick: dollars, curves: { cost: "so far" } },
 ];
 
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]; // between ticks that count workers
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Charts {
@@ -65,7 +67,11 @@ export class Charts {
       drawn = this.make(chart, axis, series, data, key);
       this.drawn.set(chart.title, drawn);
     } else if (drawn.stamp !== stamp(data)) {
-      drawn.plot.setData(data);
+      const { plot } = drawn;
+      const [xs] = plot.data;
+      const isZoomed = plot.scales.x.min > xs[0] || plot.scales.x.max < xs[xs.length - 1];
+      plot.setData(data, !isZoomed);
+      if (isZoomed) plot.redraw();
     }
     drawn.stamp = stamp(data);
     drawn.series = series;
@@ -91,7 +97,7 @@ export class Charts {
       axes: [
         { ...line, label: AXES[axis].label, labelSize: 18, size: 36, labelFont: "12px system-ui", font: "12px system-ui",
           values: (_, ticks) => ticks.map(AXES[axis].tick) },
-        { ...line, size: 62, font: "12px system-ui", values: (_, ticks) => ticks.map(chart.tick) },
+        { ...line, size: 62, font: "12px system-ui", ...(chart.steps ? { incrs: WHOLE } : {}), values: (_, ticks) => ticks.map(chart.tick) },
       ],
       series: [
         { label: AXES[axis].label, value: (_, v) => (v === null ? "–" : AXES[axis].show(v)) },
