@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+
+import cirrus_runtime
 
 
 @pytest.fixture
@@ -105,6 +108,29 @@ def test_clicks_of_a_csv_file(run_example, tmp_path_factory):
     output = run_example("clicks.py", "--data", path, "--target", "clicked")
     assert "1,600 rows to train, 400 held out" in output
     assert figure(output, "cirrus") < figure(output, "constant") / 2
+
+
+# In place of the 60 MB that ship: the libraries that are installed here.
+SHIM = """
+import sys
+sys.path += {path!r}
+__path__ = [{runtime!r}]
+__version__ = {version!r}
+"""
+
+
+def test_a_search_on_the_emulated_lambda(run_example, tmp_path_factory):
+    runtime = Path(cirrus_runtime.__file__).parent
+    path = [str(runtime.parent), *filter(None, sys.path)]
+    text = SHIM.format(path=path, runtime=str(runtime), version=cirrus_runtime.__version__)
+    bundle = tmp_path_factory.mktemp("bundle") / "task.zip"
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("cirrus_runtime/__init__.py", text)
+    output = run_example("grid_search_lambda.py", "--emulate", "--bundle", bundle, "--jobs", "2")
+    assert output.startswith("27 fits in ")
+    assert 0 < figure(output, "list prices:") < 0.01
+    assert "best: {'C': 1.0, 'gamma': 0.001}" in output
+    assert figure(output, "accuracy held out") > 0.97
 
 
 def test_every_example_is_tested(repository):
