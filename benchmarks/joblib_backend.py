@@ -19,6 +19,7 @@ import contextlib
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import cloudpickle
 import joblib
@@ -209,7 +210,8 @@ def main():
     results = {"local": compare(options), "bytes": count_bytes(options.jobs)}
     if options.bundle:
         results["lambda"] = measure_lambda(options)
-    print_report("joblib_backend", machine, vars(options), results)
+    params = vars(options) | {"bundle": options.bundle and Path(options.bundle).name}
+    print_report("joblib_backend", machine, params, results)
 
 
 if __name__ == "__main__":
