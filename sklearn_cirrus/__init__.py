@@ -1,10 +1,13 @@
 """scikit-learn estimators that train on serverless workers."""
 
+from ._joblib import register_backend as _register_backend
 from .config import config_context, get_config, set_config
 from .decomposition import CirrusMatrixFactorization
 from .linear_model import CirrusLogisticRegression
 
 __version__ = "0.1.0"
+
+_register_backend()
 
 __all__ = [
     "CirrusLogisticRegression",

@@ -27,7 +27,7 @@ _CURVED = {"sgd": 0.15, "momentum": 0.02, "nesterov": 0.02}
 _ADAPTIVE = {"adagrad": 0.2, "ftrl": 0.2, "adam": 0.06}
 _NOISE = 3.0  # ratings' worth of noise in the curvature of an item
 _STEPS_PER_EPOCH = 16
-_SMALLEST, _LARGEST = 1000, 32768  # ratings of a minibatch
+_SMALLEST, _LARGEST = 1000, 65536  # ratings of a minibatch
 _CHUNK = 1 << 20  # ratings that are looked at together
 
 

@@ -16,6 +16,7 @@
     │   └── StaleWorkerError     a newer generation of this worker has taken over
     ├── StoreError               the object store refused, lacks or cannot hold an object
     │   └── BlockError           a block is damaged or of another version
+    ├── TaskError                a task cannot be run on a worker, or its result cannot be read
     └── WorkerError              workers cannot be started, died or failed
 
 Bad parameters and bad data raise ValueError or TypeError, as in scikit-learn.
@@ -31,6 +32,7 @@ from cirrus_runtime.errors import (
     ServerUnavailable,
     StaleWorkerError,
     StoreError,
+    TaskError,
 )
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "ServerUnavailable",
     "StaleWorkerError",
     "StoreError",
+    "TaskError",
     "WorkerError",
 ]
 

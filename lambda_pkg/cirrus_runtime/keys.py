@@ -56,6 +56,23 @@ class RunKeys:
         """Name in the store of a job that functions are to read; it holds a worker's password."""
         return f"{self.prefix}job-{number:06d}.json"
 
+    def buffer(self, digest):
+        """Name in the store of a buffer that tasks have in their arguments."""
+        return f"{self.prefix}buffer-{digest}"
+
+    def call(self, task):
+        """Name in the store of what a task is to do, if that is too big for its job."""
+        return f"{self.prefix}call-{task:06d}.pickle"
+
+    def result(self, task, attempt):
+        """Name in the store of what a task has returned, if that is too big for its answer."""
+        return f"{self.prefix}result-{task:06d}-{attempt:02d}.pickle"
+
+    @property
+    def task_key(self):
+        """Name in the store of the key that signs the tasks of the run, for functions."""
+        return f"{self.prefix}task-key"
+
     @property
     def prefix(self):
         """What the names of all objects of the run begin with."""

@@ -25,7 +25,7 @@ from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
 from .retry import Retry
 from .server import ParameterServer
-from .store import open_store
+from .store import keep_store
 
 # Kinds of jobs: those that train by minibatches, and those that compute something of a whole block.
 _MINIBATCHES = {"logistic": LogisticKernel, "factorization": FactorizationKernel}
@@ -94,17 +94,6 @@ class Resources:
 
 
 _clients = {}
-_stores = {}
-
-
-def keep_store(url):
-    """Return the store of this process at a url: to make one of S3 takes longer than to read."""
-    if url not in _stores:
-        for store in _stores.values():
-            store.close()
-        _stores.clear()
-        _stores[url] = open_store(url)
-    return _stores[url]
 
 
 def _open_clients(urls, seconds):
