@@ -49,6 +49,8 @@ class Run(LastingRun):
         Called with (rows done in this epoch, the last history entry or None).
     """
 
+    goes_alone = True  # whether one worker may go through the epochs by itself
+
     def __init__(self, job, spec, place, n_workers, checkpoints, progress=None):
         super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
@@ -95,7 +97,7 @@ class Run(LastingRun):
         self._penalty = Penalty.of(self.spec)
         # The worker reads the model at the end of an epoch for the penalty alone.
         small = self.spec.rows * self.spec.width <= MOST_WEIGHTS or not self._penalty
-        self._alone = small and train.n_blocks == 1 and valid is None
+        self._alone = self.goes_alone and small and train.n_blocks == 1 and valid is None
         if self._first.schedule is None:
             self._first.schedule = schedule.state()
         self._go_back_to(self._first)

@@ -107,6 +107,14 @@ def test_clicks_of_a_csv_file(run_example, tmp_path_factory):
     assert figure(output, "cirrus") < figure(output, "constant") / 2
 
 
+def test_tuning_finds_a_penalty_and_goes_beyond_its_grid(run_example):
+    output = run_example("tune_clicks.py", "--rows", "10000")
+    assert "C=10 joins" in output
+    assert "33 fits and the refit" in output
+    assert re.search(r"^best: \{'C': [\d.]+, 'class_weight': None\}", output, re.M)
+    assert figure(output, "search") < figure(output, "constant") - 0.02
+
+
 def test_every_example_is_tested(repository):
     names = {path.name for path in (repository / "examples").glob("*.py")}
     tested = set(re.findall(r'run_example\("([\w.]+)"', Path(__file__).read_text()))

@@ -24,11 +24,17 @@ from .logistic import LogisticKernel
 from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
 from .retry import Retry
+from .search import Search
 from .server import ParameterServer
 from .store import keep_store
 
-# Kinds of jobs: those that train by minibatches, and those that compute something of a whole block.
-_MINIBATCHES = {"logistic": LogisticKernel, "factorization": FactorizationKernel}
+# Kinds of jobs: those that train by minibatches (the plans of a search bring kernels of their own),
+# and those that compute something of a whole block.
+_MINIBATCHES = {
+    "logistic": LogisticKernel,
+    "factorization": FactorizationKernel,
+    "search": LogisticKernel,
+}
 _WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als}
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
@@ -126,6 +132,8 @@ class _Worker:
             self.kernel = _WHOLE_BLOCKS[job.kind](job, server.engine)
         else:
             self.kernel = _MINIBATCHES[job.kind].of(job)
+        if job.kind == "search":
+            self.search = Search(job, store, server.engine)
         cache = BlockCache(store, self.kernel.accept, job.buffer_bytes)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
@@ -179,6 +187,8 @@ class _Worker:
             totals = {"error": f"{type(block).__name__}: {block}"}
         elif lease.kind == "train":
             totals = self._train(lease, block)
+        elif lease.kind == "search":
+            totals = self._train_all(lease, block)
         elif lease.kind == "loss":
             totals = self._sum_loss(block)
         else:
@@ -238,7 +248,7 @@ class _Worker:
             part, gradient = kernel.gradient(model)
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
-            floats += 2 * (1 + self.job.width) * ids.size
+            floats += 2 * (1 + kernel.width) * ids.size
             localize += asked - begin
             trips += got - asked
             compute += clock() - got
@@ -266,6 +276,17 @@ class _Worker:
             "server": trips,
             "penalty": penalty,
         }
+
+    def _train_all(self, lease, block):
+        """Train all fits of a search on a block. Return the totals for the report."""
+        try:
+            self.kernel, self.server = self.search.follow(lease)
+            totals = self._train(lease, block)
+        except RunEnded:  # or the lease is of an older plan: then nobody misses its report
+            return {}
+        if totals is not None:
+            totals["body"] = self.kernel.take_losses()
+        return totals
 
     def _sum_loss(self, block):
         """Sum the loss of the model as it is over a block. Return the totals for the report."""

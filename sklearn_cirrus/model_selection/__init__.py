@@ -1,7 +1,8 @@
-"""Cross-validation of ratings."""
+"""Searches over Cirrus estimators, and cross-validation of ratings."""
 
 from .._ratings import Ratings
 from ._rating_folds import RatingsKFold
 from ._rating_scorer import rating_rmse_scorer
+from ._search import CirrusSearchCV
 
-__all__ = ["Ratings", "RatingsKFold", "rating_rmse_scorer"]
+__all__ = ["CirrusSearchCV", "Ratings", "RatingsKFold", "rating_rmse_scorer"]
