@@ -2,10 +2,17 @@
 
 from ._joblib import register_backend as _register_backend
 from .config import config_context, get_config, set_config
+from .decomposition import CirrusMatrixFactorization
 from .linear_model import CirrusLogisticRegression
 
 __version__ = "0.1.0"
 
 _register_backend()
 
-__all__ = ["CirrusLogisticRegression", "config_context", "get_config", "set_config"]
+__all__ = [
+    "CirrusLogisticRegression",
+    "CirrusMatrixFactorization",
+    "config_context",
+    "get_config",
+    "set_config",
+]
