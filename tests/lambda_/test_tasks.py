@@ -68,7 +68,7 @@ def task_functions(lambda_service):
 
 
 @pytest.fixture
-def tasks(aws, task_functions, monkeypatch):
+def tasks(cloud, task_functions, monkeypatch):
     """The emulator, with backend "cirrus" on its function; afterwards nothing may be left."""
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     monkeypatch.setattr(lambda_place, "_limits", {})
@@ -76,10 +76,10 @@ def tasks(aws, task_functions, monkeypatch):
         config_context(backend="lambda", task_function="tasks", store_url=f"s3://{BUCKET}/tasks"),
         joblib.parallel_config("cirrus", n_jobs=2),
     ):
-        yield aws
+        yield cloud
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     assert objects() == []
-    wait_until(lambda: all(slot.state == "idle" for slot in aws.slots()), "one still runs", 15)
+    wait_until(lambda: all(slot.state == "idle" for slot in cloud.slots()), "one still runs", 15)
 
 
 @pytest.fixture
