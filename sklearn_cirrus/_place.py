@@ -9,9 +9,9 @@ from cirrus_runtime.engines import InlineEngine, open_shards
 from cirrus_runtime.engines.connection import connect
 from cirrus_runtime.errors import ServerUnavailable
 from cirrus_runtime.keys import RunKeys
+from cirrus_runtime.resources import Resources
 from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
-from cirrus_runtime.worker import Resources
 
 from ._cost import BudgetSpent, Meter
 from ._scratch import scratch_folder

@@ -12,6 +12,7 @@
     ├── ServerError              the parameter server cannot be reached, or refused
     │   ├── BadValueError        a value was refused: a gradient that is not finite
     │   ├── RunEnded             the run's keys are gone
+    │   │   └── TrainerLost      the trainer was silent for so long that a worker ends by itself
     │   ├── ServerUnavailable    the connection was lost, not refused: trying again may help
     │   └── StaleWorkerError     a newer generation of this worker has taken over
     ├── StoreError               the object store refused, lacks or cannot hold an object
@@ -31,6 +32,7 @@ from cirrus_runtime.errors import (
     ServerUnavailable,
     StaleWorkerError,
     StoreError,
+    TrainerLost,
 )
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "ServerUnavailable",
     "StaleWorkerError",
     "StoreError",
+    "TrainerLost",
     "WorkerError",
 ]
 

@@ -13,7 +13,8 @@ import time
 
 from . import __version__
 from .errors import CirrusError
-from .worker import keep_store, run_worker
+from .resources import keep_store
+from .worker import run_worker
 
 _MARGIN = 1.0  # seconds between the worker's deadline and Lambda's, to say what was done
 _OWN_BYTES = 192 << 20  # of the memory: Python, libraries and the blocks that are in use
