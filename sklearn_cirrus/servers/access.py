@@ -29,7 +29,7 @@ _ENGINE = {
 }
 _BOARD = (
     *("xgroup|createconsumer", "xreadgroup", "xautoclaim", "xclaim", "xack", "xdel", "xadd"),
-    *("multi", "exec"),
+    *("xinfo|consumers", "multi", "exec"),
 )
 # What redis-py sends by itself: health checks, the url's database, its own name and version.
 _CONNECTION = ("ping", "select", "client|setname")
