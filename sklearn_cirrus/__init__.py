@@ -1,8 +1,37 @@
 """scikit-learn estimators that train on serverless workers."""
 
-from .config import config_context, get_config, set_config
-from .linear_model import CirrusLogisticRegression
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what __getattr__ imports, for those that read this without running it
+    from .config import config_context, get_config, set_config
+    from .linear_model import CirrusLogisticRegression
 
 __version__ = "0.1.0"
 
 __all__ = ["CirrusLogisticRegression", "config_context", "get_config", "set_config"]
+
+# Where the public names live. They are imported when they are first used: scikit-learn takes
+# longer to import than most commands of the command line to run.
+_HOMES = {
+    "CirrusLogisticRegression": "linear_model",
+    "config_context": "config",
+    "get_config": "config",
+    "set_config": "config",
+}
+_MODULES = {"config", "datasets", "exceptions", "linear_model"}
+
+
+def __getattr__(name):
+    """Import a public name or module at its first use."""
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__():
+    """Return all names, imported yet or not."""
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -13,10 +13,10 @@ from cirrus_runtime.resources import Resources
 from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
 
+from ._aws_session import make_client
 from ._cost import BudgetSpent, Meter
 from ._scratch import scratch_folder
 from .servers import WorkerAccess, open_servers, reopen_servers
-from .workers.aws_session import make_client
 from .workers.inline import InlineBackend
 from .workers.local import LocalBackend
 

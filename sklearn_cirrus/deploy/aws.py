@@ -5,8 +5,8 @@ import time
 from contextlib import contextmanager
 from functools import cached_property
 
+from .. import _aws_session as aws_session
 from ..exceptions import DeployError
-from ..workers import aws_session
 
 _log = logging.getLogger("sklearn_cirrus.deploy")
 

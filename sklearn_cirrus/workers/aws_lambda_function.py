@@ -10,8 +10,8 @@ import random
 from contextlib import suppress
 from dataclasses import dataclass
 
+from .. import _aws_session as aws_session
 from ..exceptions import ConfigurationError, WorkerError
-from . import aws_session
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from sklearn_cirrus.workers import aws_session
+from sklearn_cirrus import _aws_session as aws_session
 
 boto3 = pytest.importorskip("boto3")
 
