@@ -104,7 +104,7 @@ class RedisBoard(Board):
             held = self._call(*command)
             for token, *_ in held:
                 for _, fields in self._call(b"XRANGE", self._leases, token, token):
-                    self.give_back(token, decode(Lease, fields[1]))
+                    self._replace(token, (), decode(Lease, fields[1]))
                     count += 1
             if len(held) < int(_MANY):
                 return count
@@ -193,10 +193,23 @@ class RedisBoard(Board):
                 raise TrainerLost(f"the trainer has not been heard of for {seconds:.0f} s")
 
     def finish(self, token, *reports, then=None):
+        if then is not None and not self._holds(token):
+            then = None
         self._replace(token, reports, then)
 
     def give_back(self, token, lease):
-        self._replace(token, (), lease)
+        if self._holds(token):
+            self._replace(token, (), lease)
+
+    def _holds(self, token):
+        """Return whether this worker still holds a lease.
+
+        One that was frozen, and wakes up epochs later, does not: its lease was taken over and done.
+        Posted once more, be it for a moment, it would be taken by who waits for one, and trained
+        on at the rate of its own epoch, in the middle of a later one.
+        """
+        command = (b"XPENDING", self._leases, _GROUP, token, token, b"1", self._consumer)
+        return bool(self._call(*command))
 
     def close(self):
         self._waiting.close()

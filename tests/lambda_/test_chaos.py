@@ -159,6 +159,17 @@ def test_a_disturbed_fit(fit, world, undisturbed, kind, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_frozen_workers_at_the_rate_that_is_chosen(fit, world, undisturbed_auto, seed):
+    """It is fifty times that of the other tests, and falls to zero in the last epochs.
+
+    So what a worker that thaws still does of an earlier epoch would be seen.
+    """
+    with frozen(world, seed):
+        model = fit({"learning_rate": "auto"})
+    check(model, undisturbed_auto)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_lbfgs_is_exact_all_the_same(fit, world, seed):
     X, y = labelled()
     parameters = {

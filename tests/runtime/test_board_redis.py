@@ -69,6 +69,22 @@ def test_a_lease_that_is_not_renewed_is_taken_over(seats):
     assert seats.trainer.reclaim(2, 0) == 0
 
 
+def test_a_lease_that_others_have_done_is_not_given_back(seats):
+    """Not even for the moment in which somebody who waits would take it."""
+    late, eager, idle = (seats.worker(number, lease_seconds=LONG) for number in (1, 2, 3))
+    seats.trainer.offer([lease(1)])
+    token, _ = late.take(SOON)
+    assert seats.trainer.reclaim(1, 0) == 1
+    eager.finish(eager.take(SOON)[0], report(1))
+    taking = InThread(idle.take, 0.3)
+    wait_until_blocked(seats)
+    late.give_back(token, lease(1))
+    late.finish(token, report(1), then=lease(2))
+    assert taking.result() is None
+    assert seats.trainer.count() == 0
+    assert collect(seats.trainer, 2) == [report(1)] * 2  # the trainer counts the number once
+
+
 def test_workers_of_a_trainer_that_fell_silent_are_told(seats):
     worker = seats.worker(1, lease_seconds=0.1)
     trainer = seats.worker(lease_seconds=0.1)
