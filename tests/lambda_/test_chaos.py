@@ -44,9 +44,12 @@ def killed(world, seed):
 
 @contextlib.contextmanager
 def frozen(world, seed):
-    """Freeze workers for longer than their lease."""
+    """Freeze workers for longer than their lease, and three in ten.
+
+    Of half of them, four in a row sometimes freeze on the same block, which rightly ends the fit.
+    """
     world.emulator.faults.plan = FaultPlan(
-        seed, freeze=0.5, freeze_after_seconds=(0.2, 0.8), freeze_seconds=(3.0, 4.0)
+        seed, freeze=0.3, freeze_after_seconds=(0.2, 0.8), freeze_seconds=(3.0, 4.0)
     )
     yield
 
