@@ -1,9 +1,9 @@
 """scikit-learn estimators that train on serverless workers."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import importlib
+import typing
 
-if TYPE_CHECKING:  # what __getattr__ imports, for those that read this without running it
+if typing.TYPE_CHECKING:  # what __getattr__ imports, for those that read this without running it
     from .config import config_context, get_config, set_config
     from .linear_model import CirrusLogisticRegression
 
@@ -25,10 +25,11 @@ _MODULES = {"config", "datasets", "exceptions", "linear_model"}
 def __getattr__(name):
     """Import a public name or module at its first use."""
     if name in _MODULES:
-        return import_module(f".{name}", __name__)
+        return importlib.import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    module = importlib.import_module(f".{_HOMES[name]}", __name__)
+    value = globals()[name] = getattr(module, name)
     return value
 
 
