@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+import redis
 
 from sklearn_cirrus import CirrusLogisticRegression
 from sklearn_cirrus.emulator import FaultPlan
@@ -29,9 +30,14 @@ SEEDS = range(int(os.environ.get("CIRRUS_TEST_CHAOS", "1")))
 
 @contextlib.contextmanager
 def killed(world, seed):
-    """Kill one or two workers at a time."""
+    """Kill one or two workers at a time, once some have reported something since the last time.
+
+    However slow the machine is: four deaths in a row without a report rightly end a fit.
+    """
 
     def kill(draw):
+        if not world.has_gone_on():
+            return
         busy = [slot for slot in world.emulator.slots() if slot.state == "busy"]
         for slot in draw.sample(busy, min(len(busy), draw.randint(1, 2))):
             with contextlib.suppress(LookupError):
@@ -124,9 +130,20 @@ class World:
         self.emulator, self.server, self.s3 = emulator, server, s3
         self.deeds = 0
         self._never = threading.Event()
+        self._reports = None
 
     def pause(self, seconds):
         self._never.wait(seconds)
+
+    def has_gone_on(self):
+        """Return whether reports have come since the last call (or the server is a new one)."""
+        before, client = self._reports, self.server.client
+        try:
+            keys = client.keys("cirrus:*:metrics")
+            self._reports = [client.xinfo_stream(key)["last-generated-id"] for key in keys]
+        except redis.exceptions.RedisError:  # it is down, or the run has just ended
+            return False
+        return self._reports not in ([], before)
 
 
 @pytest.fixture
