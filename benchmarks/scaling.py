@@ -62,7 +62,7 @@ def kernel_speed(X, y, options):
             end = min(first + options.batch_size, block.n_rows)
             ids = kernel.localize(first, end)
             weights = model.pull(ids) if last is None else model.step(*last, 0.1, ids)
-            _, gradient = kernel.gradient(weights, 1 / (end - first))
+            _, gradient = kernel.gradient(weights)
             last = ids, gradient
         model.push(*last, 0.1)
         seconds += time.perf_counter() - start

@@ -139,7 +139,7 @@ def _pass(client, server, kernel, block, batch_size, seed):
             weights = server.pull(ids)
         else:
             weights = server.step(*last, ids, PushTag(0, seed, number))
-        _, gradient = kernel.gradient(weights, 1.0 / batch_size)
+        _, gradient = kernel.gradient(weights)
         last = ids, gradient, 0.01
         named += ids.size
     clock, cpu = time.perf_counter() - begin, time.thread_time() - cpu

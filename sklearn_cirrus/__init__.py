@@ -3,23 +3,35 @@
 import importlib
 import typing
 
+from ._joblib import register_backend as _register_backend
+
 if typing.TYPE_CHECKING:  # what __getattr__ imports, for those that read this without running it
     from .config import config_context, get_config, set_config
+    from .decomposition import CirrusMatrixFactorization
     from .linear_model import CirrusLogisticRegression
 
 __version__ = "0.1.0"
 
-__all__ = ["CirrusLogisticRegression", "config_context", "get_config", "set_config"]
+_register_backend()
+
+__all__ = [
+    "CirrusLogisticRegression",
+    "CirrusMatrixFactorization",
+    "config_context",
+    "get_config",
+    "set_config",
+]
 
 # Where the public names live. They are imported when they are first used: scikit-learn takes
 # longer to import than most commands of the command line to run.
 _HOMES = {
     "CirrusLogisticRegression": "linear_model",
+    "CirrusMatrixFactorization": "decomposition",
     "config_context": "config",
     "get_config": "config",
     "set_config": "config",
 }
-_MODULES = {"config", "datasets", "exceptions", "linear_model"}
+_MODULES = {"config", "datasets", "decomposition", "exceptions", "linear_model"}
 
 
 def __getattr__(name):

@@ -36,13 +36,41 @@ def complete_config(config):
         found, kind = _deployed(config.stack, missing)
         host = kind if "redis_url" in missing else None
         config = replace(config, **found)
-    if not config.store_url.startswith("s3://"):
-        raise ConfigurationError(
-            f"backend 'lambda' needs a store that functions reach, not {config.store_url!r}: set "
-            "store_url (CIRRUS_STORE_URL) to s3://bucket/prefix"
-        )
+    _check_store(config.store_url)
     urls = tuple(_for_functions(url) for url in config.redis_urls)
     return replace(config, redis_url=urls), host
+
+
+def complete_for_tasks(config):
+    """Return the settings that tasks on Lambda need: function and store, deployed if not set.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigurationError
+        One is missing, or a Lambda could not reach the store.
+    """
+    missing = [name for name in ("task_function", "store_url") if getattr(config, name) is None]
+    if missing:
+        config = replace(config, **_deployed(config.stack, missing)[0])
+    _check_store(config.store_url)
+    return config
+
+
+def _check_store(url):
+    """Refuse a store that a function does not reach."""
+    if not url.startswith("s3://"):
+        raise ConfigurationError(
+            f"backend 'lambda' needs a store that functions reach, not {url!r}: set "
+            "store_url (CIRRUS_STORE_URL) to s3://bucket/prefix"
+        )
 
 
 def _deployed(stack, missing):
@@ -58,10 +86,16 @@ def _deployed(stack, missing):
         ) from error
     found = {
         "function": deployment.worker,
+        "task_function": deployment.task,
         "store_url": deployment.store_url,
         "redis_url": deployment.redis_url,
     }
     found = {name: found[name] for name in missing}
+    if found.get("task_function", "") is None:
+        raise ConfigurationError(
+            f"the stack {deployment.stack!r} was deployed without a function for tasks: run "
+            "`sklearn-cirrus deploy --task-bundle`, or set task_function (CIRRUS_TASK_FUNCTION)"
+        )
     if found.get("redis_url", "") is None:
         raise ConfigurationError(
             f"the stack {deployment.stack!r} was deployed without a server: set redis_url "

@@ -120,7 +120,7 @@ class LbfgsFit:
             buffer_bytes=config.buffer_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
-            full_batch=True,
+            kind="full_batch",
         )
 
     def _part(self):

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 
+from cirrus_runtime.task_format import TASK_VARIABLE
+
 from ._setting_checks import check, check_url, is_count
 from .exceptions import ConfigurationError
 
@@ -83,9 +85,12 @@ class Config:
     function : str or None, default=None
         Name or ARN of the function of backend "lambda". None: that of the deployment.
         ``CIRRUS_FUNCTION``.
+    task_function : str or None, default=None
+        The same for the tasks of joblib's backend "cirrus". ``CIRRUS_TASK_FUNCTION``.
     max_cost : float or None, default=None
         US dollars that a fit with backend "lambda" may cost, by AWS's list prices. When they are
-        spent it ends with the model so far, and a warning. ``CIRRUS_MAX_COST``.
+        spent it ends with the model so far, and a warning; a call of joblib starts no more tasks,
+        and fails. ``CIRRUS_MAX_COST``.
     """
 
     backend: str = "local"
@@ -105,6 +110,7 @@ class Config:
     resume: str | None = None
     stack: str | None = None
     function: str | None = None
+    task_function: str | None = None
     max_cost: float | None = None
 
     def __post_init__(self):
@@ -163,7 +169,7 @@ class Config:
             *("resume", self.resume, "None or the id of a run"),
         )
 
-        for name in ("stack", "function"):
+        for name in ("stack", "function", "task_function"):
             value = getattr(self, name)
             good = value is None or (isinstance(value, str) and value != "")
             check(good, name, value, "None or a name")
@@ -213,6 +219,8 @@ def get_config(**overrides):
     """
     values = _environment() | _process | _context.get()
     values |= {name: value for name, value in overrides.items() if value is not None}
+    if TASK_VARIABLE in os.environ:  # a joblib task: its worker is all that it has
+        values |= {"backend": "inline", "n_workers": None}
     return replace(Config(), **values)
 
 

@@ -17,6 +17,7 @@
     │   └── StaleWorkerError     a newer generation of this worker has taken over
     ├── StoreError               the object store refused, lacks or cannot hold an object
     │   └── BlockError           a block is damaged or of another version
+    ├── TaskError                a task cannot be run on a worker, or its result cannot be read
     └── WorkerError              workers cannot be started, died or failed
 
 Bad parameters and bad data raise ValueError or TypeError, as in scikit-learn.
@@ -32,6 +33,7 @@ from cirrus_runtime.errors import (
     ServerUnavailable,
     StaleWorkerError,
     StoreError,
+    TaskError,
     TrainerLost,
 )
 
@@ -50,6 +52,7 @@ __all__ = [
     "ServerUnavailable",
     "StaleWorkerError",
     "StoreError",
+    "TaskError",
     "TrainerLost",
     "WorkerError",
 ]

@@ -7,6 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+_MOST_AT_ONCE = 8  # more processes of tests than this would only make bundles and servers anew
 
 
 def pytest_configure(config):
@@ -24,6 +25,11 @@ def pytest_configure(config):
         # A child Python takes the installed package too, not the source tree it is started in.
         PYTHONSAFEPATH="1",
     )
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Say how many processes run the tests, unless ``-n`` does: one for each core, two at least."""
+    return min(max(2, os.cpu_count() or 1), _MOST_AT_ONCE)
 
 
 @pytest.fixture(scope="session", autouse=True)

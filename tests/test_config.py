@@ -31,6 +31,7 @@ TEXTS = [
     ("resume", "0123abcd", "0123abcd"),
     ("stack", "mine", "mine"),
     ("function", "mine-worker", "mine-worker"),
+    ("task_function", "mine-task", "mine-task"),
     ("max_cost", "0.25", 0.25),
 ]
 BAD = [
@@ -70,6 +71,7 @@ BAD = [
     ("resume", ""),
     ("stack", ""),
     ("function", 1),
+    ("task_function", 1),
     ("max_cost", 0.0),
     ("max_cost", True),
     ("max_cost", float("inf")),

@@ -21,7 +21,7 @@ from sklearn_cirrus.servers import shared_server
 from sklearn_cirrus.workers import LocalBackend, local
 from sklearn_cirrus.workers.pool import WorkerPool
 
-local._pool = WorkerPool("cirrus_test_jobs")
+local._pools["cirrus_runtime.process"] = WorkerPool("cirrus_test_jobs")
 server = shared_server()
 backend = LocalBackend()
 busy, idle = backend.start(
@@ -127,7 +127,7 @@ reading, writing = os.pipe()
 child = os.fork()
 if child == 0:
     own = shared_server()
-    local._pool = WorkerPool("cirrus_test_jobs")
+    local._pools["cirrus_runtime.process"] = WorkerPool("cirrus_test_jobs")
     (job,) = LocalBackend().start([{"do": "echo"}])
     with own.client() as client:
         client.set("of", "the child")

@@ -1,36 +1,31 @@
 """Blocks: the row groups that the store holds and the workers train on.
 
-A block is a file in safetensors format: a little-endian uint64, the length of a JSON
-header, the header, then the arrays, back to back. Any safetensors reader opens it; the
-header's metadata carries the format version and the number of columns.
-
-The format is read and written here with numpy alone. The safetensors library copies
-what it reads (2 ms per 30 MiB, and it takes no memory map) and drops the metadata; it
-copies what it writes twice (30 ms per 30 MiB, where writing the arrays from where
-they are takes 4). The tests hold this file and the library to each other's output.
+A block is a file in safetensors format (see ``tensors.py``); the header's metadata carries the
+format version and the number of columns.
 
 To change the format: raise ``VERSION``, so that older readers refuse with a clear
 error. A new optional array needs no new version only if an old reader may drop it,
 and an old reader may not: it refuses names that it does not know.
 """
 
-import json
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import BlockError
+from .tensors import decode_tensors, dtype_code, dtype_name, encode_tensors
 
-VERSION = 2
+VERSION = 3
 _FORMAT = "cirrus.block"
-_DTYPES = {"U32": np.dtype("<u4"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _ARRAYS = {  # name -> dtypes in the header that it may have; in the order of the file
     "indptr": ("U32",),
     "indices": ("U32",),
     "data": ("F32", "F64"),
     "labels": ("F32",),
     "weights": ("F32", "F64"),
+    "entry_weights": ("F32",),
+    "folds": ("U8",),
 }
 # Our headers take 500 bytes. The bound keeps a damaged length from costing memory.
 _LONGEST_HEADER = 4096
@@ -54,6 +49,11 @@ class Block:
         Weight of each row; None: every weight is 1.
     n_features : int
         Number of columns of the whole data, from 1 to 2**32 - 1.
+    entry_weights : float32 array of shape (n_entries,) or None
+        Weight of each entry, where entries are ratings; None: every weight is 1.
+    folds : uint8 array of shape (n_rows * 2 * n_splits,) or None
+        For each row, how often every split of a search trains on it, then how often every split
+        tests on it.
     """
 
     indptr: np.ndarray
@@ -62,6 +62,8 @@ class Block:
     labels: np.ndarray | None
     weights: np.ndarray | None
     n_features: int
+    entry_weights: np.ndarray | None = None
+    folds: np.ndarray | None = None
 
     @property
     def n_rows(self):
@@ -99,25 +101,12 @@ def encode_block(block):
         If a shape, a dtype, indptr or a column is wrong.
     """
     _check(block, "the block to encode")
-    header = {
-        "__metadata__": {
-            "format": _FORMAT,
-            "version": str(VERSION),
-            "n_features": str(block.n_features),
-        }
+    metadata = {
+        "format": _FORMAT,
+        "version": str(VERSION),
+        "n_features": str(block.n_features),
     }
-    pieces, end = [], 0
-    for name, array in block._arrays().items():
-        start, end = end, end + array.nbytes
-        header[name] = {
-            "dtype": _code(array),
-            "shape": list(array.shape),
-            "data_offsets": [start, end],
-        }
-        pieces.append(memoryview(np.ascontiguousarray(array)).cast("B"))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
-    return [len(text).to_bytes(8, "little") + text, *pieces]
+    return encode_tensors(metadata, block._arrays())
 
 
 def decode_block(buffer, name):
@@ -142,45 +131,15 @@ def decode_block(buffer, name):
         in ``data`` or ``weights`` is not noticed; one that would make a kernel reach
         for foreign memory (a column, a row's end, a label that is no index) is.
     """
-    view = memoryview(buffer).cast("B")
-    header, start = _read_header(view, name)
-    n_features = _read_metadata(header.pop("__metadata__", None), name)
-    places = [_read_entry(key, entry, name) for key, entry in header.items()]
-    arrays, end = dict.fromkeys(_ARRAYS), start
-    for begin, count, key, dtype in sorted(places, key=lambda place: place[0]):
-        if start + begin != end:
-            raise BlockError(f"{name}: {key} is not where the array before it ends")
-        end += count * dtype.itemsize
-        if end > len(view):
-            raise BlockError(f"{name}: truncated: {key} runs past the end of the file")
-        array = np.frombuffer(view, dtype, count, start + begin)
-        arrays[key] = array if array.flags.aligned else array.copy()
-    if end != len(view):
-        raise BlockError(f"{name}: {len(view) - end} bytes too many at the end")
+    metadata, found = decode_tensors(buffer, name, _ARRAYS.get, _LONGEST_HEADER)
+    n_features = _read_metadata(metadata, name)
+    arrays = dict.fromkeys(_ARRAYS) | found
     for key in ("indptr", "indices"):
         if arrays[key] is None:
             raise BlockError(f"{name}: the array {key} is missing")
     block = Block(n_features=n_features, **arrays)
     _check(block, name)
     return block
-
-
-def _read_header(view, name):
-    """The parsed header, and where the arrays begin."""
-    if len(view) < 8:
-        raise BlockError(f"{name}: truncated: {len(view)} bytes")
-    length = int.from_bytes(view[:8], "little")
-    if length > _LONGEST_HEADER:
-        raise BlockError(f"{name}: not a block: its header would take {length} bytes")
-    if 8 + length > len(view):
-        raise BlockError(f"{name}: truncated in the header")
-    try:
-        header = json.loads(bytes(view[8 : 8 + length]))
-    except (ValueError, RecursionError) as error:
-        raise BlockError(f"{name}: the header is damaged ({error})") from error
-    if not isinstance(header, dict):
-        raise BlockError(f"{name}: the header is damaged (not a JSON object)")
-    return header, 8 + length
 
 
 def _read_metadata(metadata, name):
@@ -198,43 +157,13 @@ def _read_metadata(metadata, name):
     return int(n_features)
 
 
-def _read_entry(key, entry, name):
-    """Where an array begins behind the header, its number of values, its name and its dtype."""
-    if key not in _ARRAYS:
-        raise BlockError(f"{name}: unknown array {key[:40]!r}")
-    codes = _ARRAYS[key]
-    if not isinstance(entry, dict) or entry.get("dtype") not in codes:
-        raise BlockError(f"{name}: {key} is not of dtype {' or '.join(codes)}")
-    dtype = _DTYPES[entry["dtype"]]
-    shape, offsets = entry.get("shape"), entry.get("data_offsets")
-    if not (_are_counts(shape, 1) and _are_counts(offsets, 2)):
-        raise BlockError(f"{name}: the shape or the place of {key} is damaged")
-    if offsets[1] - offsets[0] != shape[0] * dtype.itemsize:
-        raise BlockError(f"{name}: the place of {key} does not fit its shape")
-    return offsets[0], shape[0], key, dtype
-
-
-def _code(array):
-    """The header's word for the dtype of an array, None if it has none."""
-    return next((code for code, dtype in _DTYPES.items() if array.dtype == dtype), None)
-
-
-def _are_counts(values, length):
-    """Whether this is a list of that many integers, none negative."""
-    return (
-        isinstance(values, list)
-        and len(values) == length
-        and all(type(value) is int and value >= 0 for value in values)
-    )
-
-
 def _check(block, name):
     """Raise BlockError unless all parts of the block fit each other."""
     if not 1 <= block.n_features < 2**32:
         raise BlockError(f"{name}: n_features is {block.n_features}")
     for key, array in block._arrays().items():
-        if _code(array) not in _ARRAYS[key] or array.ndim != 1:
-            allowed = " or ".join(_DTYPES[code].name for code in _ARRAYS[key])
+        if dtype_code(array) not in _ARRAYS[key] or array.ndim != 1:
+            allowed = " or ".join(dtype_name(code) for code in _ARRAYS[key])
             raise BlockError(
                 f"{name}: {key} has shape {array.shape} and dtype {array.dtype}, "
                 f"not (n,) and {allowed}"
@@ -248,16 +177,19 @@ def _check(block, name):
         raise BlockError(
             f"{name}: column {block.indices.max()} in data of {block.n_features} columns"
         )
-    for key, expected in (("data", n_entries), ("labels", block.n_rows), ("weights", block.n_rows)):
+    lengths = {"data": n_entries, "labels": block.n_rows, "weights": block.n_rows}
+    for key, expected in (lengths | {"entry_weights": n_entries}).items():
         array = getattr(block, key)
         if array is not None and array.shape[0] != expected:
             raise BlockError(f"{name}: {key} has {array.shape[0]} values, not {expected}")
-    if block.labels is not None and not _are_class_indices(block.labels):
+    if block.folds is not None and block.folds.shape[0] % (2 * max(1, block.n_rows)):
+        raise BlockError(f"{name}: folds has {block.folds.shape[0]} values, not whole rows")
+    if block.labels is not None and not are_class_indices(block.labels):
         raise BlockError(f"{name}: a label is not a class index")
 
 
-def _are_class_indices(labels):
-    """Whether all labels are 0, 1, 2, ...; the kernels index with them."""
+def are_class_indices(labels):
+    """Return whether all labels are 0, 1, 2, ...; the kernels index with them."""
     if not labels.shape[0]:
         return True
     largest = float(labels.max())  # NaN if any label is

@@ -42,3 +42,7 @@ class StaleWorkerError(ServerError):
 
 class KernelError(CirrusError):
     """The compiled kernels are missing or do not match this version."""
+
+
+class TaskError(CirrusError):
+    """A task cannot be run here, or its result cannot be read."""

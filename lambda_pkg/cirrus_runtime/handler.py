@@ -13,7 +13,7 @@ import time
 
 from . import __version__
 from .errors import CirrusError
-from .resources import keep_store
+from .store import keep_store
 from .worker import run_worker
 
 _MARGIN = 1.0  # seconds between the worker's deadline and Lambda's, to say what was done

@@ -24,6 +24,14 @@ class RunKeys:
         """The model: one key of the module's type (or what the Lua engine derives from it)."""
         return f"cirrus:{{{self.run_id}}}:model"
 
+    def table(self, plan):
+        """The model of a search while it follows a plan: see ``search.py``."""
+        return f"cirrus:{{{self.run_id}}}:model-{plan}"
+
+    def plan(self, number):
+        """Name in the store of a plan of a search."""
+        return f"{self.prefix}plan-{number:06d}.json"
+
     @property
     def vector(self):
         """The parameters at which a full batch is evaluated: float64 values in a plain string."""
@@ -55,6 +63,23 @@ class RunKeys:
     def job(self, number):
         """Name in the store of a job that functions are to read; it holds a worker's password."""
         return f"{self.prefix}job-{number:06d}.json"
+
+    def buffer(self, digest):
+        """Name in the store of a buffer that tasks have in their arguments."""
+        return f"{self.prefix}buffer-{digest}"
+
+    def call(self, task):
+        """Name in the store of what a task is to do, if that is too big for its job."""
+        return f"{self.prefix}call-{task:06d}.pickle"
+
+    def result(self, task, attempt):
+        """Name in the store of what a task has returned, if that is too big for its answer."""
+        return f"{self.prefix}result-{task:06d}-{attempt:02d}.pickle"
+
+    @property
+    def task_key(self):
+        """Name in the store of the key that signs the tasks of the run, for functions."""
+        return f"{self.prefix}task-key"
 
     @property
     def prefix(self):

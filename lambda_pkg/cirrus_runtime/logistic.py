@@ -1,47 +1,21 @@
-"""Minibatches of a block, and their logistic loss and gradient, through the compiled kernels."""
+"""Logistic loss and gradient of minibatches, through the compiled kernels."""
 
-from ctypes import POINTER, Structure, c_double, c_float, c_size_t, c_uint32, c_void_p, pointer
+from ctypes import POINTER, c_double, c_float, c_size_t, c_uint32, c_void_p
 
 import numpy as np
 
 from .errors import BlockError
 from .kernels import declare
+from .minibatch import MinibatchKernel, Pass, address
 
-
-class _Pass(Structure):
-    """``cirrus_pass`` of logistic.h, field by field."""
-
-    _fields_ = [
-        ("indptr", c_void_p),
-        ("indices", c_void_p),
-        ("data", c_void_p),
-        ("labels", c_void_p),
-        ("weights", c_void_p),
-        ("order", c_void_p),
-        ("seen", c_void_p),
-        ("local", c_void_p),
-        ("scores", c_void_p),
-        ("n_features", c_uint32),
-        ("width", c_uint32),
-        ("intercept", c_uint32),
-        ("round", c_uint32),
-    ]
-
-
-_localize = declare("cirrus_localize", c_uint32, POINTER(_Pass), c_size_t, c_size_t, c_void_p)
 _logistic = declare(
     "cirrus_logistic",
-    *(c_double, POINTER(_Pass), c_size_t, c_size_t, c_void_p, c_uint32, c_float, c_void_p),
+    *(c_double, POINTER(Pass), c_size_t, c_size_t, c_void_p, c_uint32, c_float, c_void_p),
 )
 
 
-class LogisticKernel:
-    """Loss and gradient of minibatches, for data of one shape.
-
-    Use: :meth:`open` a pass over the rows of a block, then for each minibatch :meth:`localize`
-    it and compute :meth:`gradient` or :meth:`loss`. Keeps 8 bytes for each column of the data, so
-    that numbering the columns of a minibatch takes neither a sort nor clearing. Not for use by
-    two threads at once.
+class LogisticKernel(MinibatchKernel):
+    """Logistic loss and gradient of minibatches; see ``MinibatchKernel``.
 
     Parameters
     ----------
@@ -52,22 +26,10 @@ class LogisticKernel:
         Whether the model has a last row, ``n_features``, that every data row touches.
     """
 
-    def __init__(self, n_features, width, intercept):
-        self.n_features = n_features
-        self.width = width
-        self._seen = np.zeros(n_features, np.uint64)
-        self._scores = np.empty(width, np.float32)
-        self._pass = _Pass(
-            seen=_at(self._seen),
-            scores=_at(self._scores),
-            n_features=n_features,
-            width=width,
-            intercept=bool(intercept),
-        )
-        self._pointer = pointer(self._pass)
-        self._kept = None
-        self._rows = 0, 0
-        self._distinct = 0
+    @classmethod
+    def of(cls, job):
+        """Return the kernel for a TrainJob."""
+        return cls(job.n_features, job.width, job.intercept)
 
     def check_labels(self, block, name):
         """Refuse a block that is not for this model.
@@ -81,10 +43,9 @@ class LogisticKernel:
             raise BlockError(f"{name} has no labels to train on")
         if block.n_rows and block.labels.max() >= classes:
             raise BlockError(f"{name} has a label beyond the {classes} classes of the model")
-        if block.n_features != self.n_features:
-            raise BlockError(f"{name} has {block.n_features} columns, the model {self.n_features}")
+        self.check_columns(block, name)
 
-    def check_narrow(self, block, name):
+    def accept(self, block, name):
         """Refuse a block that is not for this model, or not of float32 values.
 
         Raises
@@ -95,94 +56,16 @@ class LogisticKernel:
         if any(a is not None and a.dtype != np.float32 for a in (block.data, block.weights)):
             raise BlockError(f"{name} has float64 values, which only a full batch computes with")
 
-    def number(self, block):
-        """Number the columns of a whole block.
-
-        Returns
-        -------
-        ids : uint32 array of shape (n_ids,)
-            As of :meth:`localize`.
-        local : uint32 array of shape (n_entries,)
-            For each entry the place of its column in ids.
-        """
-        self.open(block, np.arange(block.n_rows, dtype=np.uint32), block.n_rows)
-        ids = self.localize(0, block.n_rows).copy()
-        local = self._kept[2]
-        self._kept = None
-        return ids, local
-
-    def open(self, block, order, batch_rows):
-        """Begin a pass over rows of a block.
-
-        Parameters
-        ----------
-        block : Block
-            One that :meth:`check_labels` has accepted.
-        order : uint32 array of shape (n,)
-            Rows of the block in the order of the pass.
-        batch_rows : int
-            Most rows of a minibatch.
-        """
-        longest = int(np.diff(block.indptr).max(initial=0))
-        room = min(longest * batch_rows, len(block.indices))
-        local = np.empty(room, np.uint32)
-        self._room = min(room, self.n_features) + 1
-        self._kept = block, order, local  # the structure holds their addresses
-        at = self._pass
-        at.indptr, at.indices = _at(block.indptr), _at(block.indices)
-        at.data, at.labels, at.weights = _at(block.data), _at(block.labels), _at(block.weights)
-        at.order, at.local = _at(order), _at(local)
-
-    def localize(self, first, last):
-        """Take the rows ``order[first:last]`` as the minibatch and number its columns.
-
-        Returns
-        -------
-        uint32 array of shape (n_ids,)
-            Rows of the model that the minibatch needs: the distinct columns, and the
-            intercept's row last if there is one.
-        """
-        ids = np.empty(self._room, np.uint32)
-        self._rows = first, last
-        self._distinct = _localize(self._pointer, first, last, _at(ids))
-        return ids[: self._distinct]
-
     def loss(self, model):
-        """Return the weighted sum of the losses of the minibatch's rows.
+        """Return the weighted sum of the losses of the minibatch's rows."""
+        return _logistic(self._pointer, *self._rows, address(model), self._distinct, 0.0, None)
 
-        Parameters
-        ----------
-        model : float32 array of shape (n_ids, width), C-contiguous
-            The rows of the model that :meth:`localize` named.
-
-        Returns
-        -------
-        float
-        """
-        return _logistic(self._pointer, *self._rows, _at(model), self._distinct, 0.0, None)
-
-    def gradient(self, model, factor):
-        """Return loss and gradient of the minibatch.
-
-        Parameters
-        ----------
-        model : float32 array of shape (n_ids, width), C-contiguous
-        factor : float
-
-        Returns
-        -------
-        loss : float
-            As of :meth:`loss`.
-        gradient : float32 array of shape (n_ids, width)
-            ``factor`` times the gradient of that sum.
-        """
+    def gradient(self, model):
+        """Return the sum of the losses, and the gradient divided by the rows."""
+        first, last = self._rows
         gradient = np.empty((self._distinct, self.width), np.float32)
         loss = _logistic(
-            *(self._pointer, *self._rows, _at(model), self._distinct, factor, _at(gradient)),
+            *(self._pointer, first, last, address(model), self._distinct),
+            *(1.0 / (last - first), address(gradient)),
         )
         return loss, gradient
-
-
-def _at(array):
-    """Return the address of a C-contiguous array's data, None for no array."""
-    return None if array is None else array.ctypes.data

@@ -5,11 +5,11 @@ renamed, a meaning changed, a required field added. A worker refuses a job of an
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from .errors import CirrusError
 
-VERSION = 4
+VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,12 @@ class TrainJob:
         Most memory that blocks may take in the worker, besides the one or two in use.
     lease_seconds : float
         Age at which a lease that is not renewed may be taken over by another worker.
-    full_batch : bool
-        Whether the run evaluates whole blocks in float64 (leases of kind ``"gradient"``).
+    kind : str
+        What is computed on blocks: ``"logistic"`` or ``"factorization"`` by minibatches,
+        ``"search"`` for all fits of a search (leases of kind ``"search"``), or whole blocks in
+        float64: ``"full_batch"``, ``"als"`` (leases of kind ``"gradient"``).
+    options : dict
+        What else the kernel of this kind must know.
     retry_seconds : float
         How long a worker goes on trying to reach a server that it has lost.
     deadline : float or None
@@ -69,7 +73,8 @@ class TrainJob:
     prefetch: bool = True
     buffer_bytes: int = 256 << 20
     lease_seconds: float = 30.0
-    full_batch: bool = False
+    kind: str = "logistic"
+    options: dict = field(default_factory=dict)
     retry_seconds: float = 30.0
     deadline: float | None = None
 
@@ -105,9 +110,9 @@ class Lease:
     ----------
     number : int
         Of the lease in its run; unique, so that a block done twice is counted once.
-    kind : {"train", "loss", "gradient"}
-        Train on the block, only sum the loss of the model over it, or sum loss and gradient at
-        the published vector.
+    kind : {"train", "loss", "gradient", "search"}
+        Train on the block, only sum the loss of the model over it, sum loss and gradient at the
+        published vector, or train all fits of a search.
     epoch : int
     block : int
         Number of the block in its part.
@@ -118,6 +123,8 @@ class Lease:
     course : dict or None
         If the worker is to go on with the epochs that follow: what they depend on, see
         ``course.py``.
+    plan : int
+        Of a lease of kind ``"search"``: which plan says what the fits are.
     """
 
     number: int
@@ -128,6 +135,7 @@ class Lease:
     lr: float = 0.0
     lr_end: float = 0.0
     course: dict | None = None
+    plan: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,9 +169,10 @@ class Report:
         was read.
     error : str
     penalty : float
-        Of a lease with a course: that of the model at its end, per row of data.
+        Per unit of weight: with a course, that of the model at the end of the lease, else the mean
+        that the kernel computed; 0 where the server adds the penalty.
     body : buffer
-        Of a lease of kind ``"gradient"``: see ``full_batch.py``.
+        Of a lease of kind ``"gradient"`` or ``"search"``: see ``full_batch.py``, ``search.py``.
     """
 
     number: int

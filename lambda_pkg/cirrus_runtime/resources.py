@@ -3,7 +3,7 @@
 from .board_redis import RedisBoard
 from .engines import open_shards
 from .engines.connection import connect
-from .store import open_store
+from .store import keep_store
 
 
 class Resources:
@@ -28,17 +28,6 @@ class Resources:
 
 
 _clients = {}
-_stores = {}
-
-
-def keep_store(url):
-    """Return the store of this process at a url: to make one of S3 takes longer than to read."""
-    if url not in _stores:
-        for store in _stores.values():
-            store.close()
-        _stores.clear()
-        _stores[url] = open_store(url)
-    return _stores[url]
 
 
 def _open_clients(urls, seconds):

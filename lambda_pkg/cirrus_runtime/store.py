@@ -110,6 +110,19 @@ def open_store(url, make_client=None):
     raise StoreError(f"bad store url {url!r}: it begins with neither file:// nor s3://")
 
 
+_kept = {}
+
+
+def keep_store(url):
+    """Return the store of this process at a url: to make one of S3 takes longer than to read."""
+    if url not in _kept:
+        for store in _kept.values():
+            store.close()
+        _kept.clear()
+        _kept[url] = open_store(url)
+    return _kept[url]
+
+
 def check_name(name):
     """Return the name of an object, or raise StoreError if it is not valid."""
     if not (isinstance(name, str) and len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)):

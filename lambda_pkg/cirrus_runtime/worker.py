@@ -11,9 +11,11 @@ import time
 
 import numpy as np
 
+from .als import Als
 from .course import Course
 from .engines import InlineEngine, PushTag
 from .errors import RunEnded, StaleWorkerError, StoreError, TrainerLost
+from .factorization import FactorizationKernel
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
@@ -21,8 +23,17 @@ from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
 from .resources import open_resources
 from .retry import Retry
+from .search import Search
 from .server import ParameterServer
 
+# Kinds of jobs: those that train by minibatches (the plans of a search bring kernels of their own),
+# and those that compute something of a whole block.
+_MINIBATCHES = {
+    "logistic": LogisticKernel,
+    "factorization": FactorizationKernel,
+    "search": LogisticKernel,
+}
+_WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als}
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -72,13 +83,13 @@ class _Worker:
     def __init__(self, job, board, store, server, retry):
         self.job = job
         self.server = server
-        if job.full_batch:
-            self.full_batch = FullBatch(job, server.engine)
-            accept = self.full_batch.kernel.accept
+        if job.kind in _WHOLE_BLOCKS:
+            self.kernel = _WHOLE_BLOCKS[job.kind](job, server.engine)
         else:
-            self.kernel = LogisticKernel(job.n_features, job.width, job.intercept)
-            accept = self.kernel.check_narrow
-        cache = BlockCache(store, accept, job.buffer_bytes)
+            self.kernel = _MINIBATCHES[job.kind].of(job)
+        if job.kind == "search":
+            self.search = Search(job, store, server.engine)
+        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
@@ -133,10 +144,12 @@ class _Worker:
             totals = {"error": f"{type(block).__name__}: {block}"}
         elif lease.kind == "train":
             totals = self._train(lease, block)
-        elif lease.kind == "gradient":
-            totals = self.retry(self.full_batch.perform, lease, block)
-        else:
+        elif lease.kind == "search":
+            totals = self._train_all(lease, block)
+        elif lease.kind == "loss":
             totals = self._sum_loss(block)
+        else:
+            totals = self.retry(self.kernel.perform, lease, block, self._renew)
         if totals is None:
             return [], None, True
         return [self._report(lease, waits | totals)], None, False
@@ -176,7 +189,7 @@ class _Worker:
         slope = (lease.lr_end - lease.lr) / batches
         kernel, server, retry = self.kernel, self.server, self.retry
         kernel.open(block, order, -(-block.n_rows // batches))
-        loss = 0.0
+        loss, weight = 0.0, kernel.weight(block)
         floats = localize = compute = trips = 0
         last = None
         clock = time.perf_counter
@@ -189,10 +202,10 @@ class _Worker:
             else:
                 model = retry(server.step, *last, ids, self._tag())
             got = clock()
-            part, gradient = kernel.gradient(model, 1.0 / (bounds[i + 1] - bounds[i]))
+            part, gradient = kernel.gradient(model)
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
-            floats += 2 * (1 + self.job.width) * ids.size
+            floats += 2 * (1 + kernel.width) * ids.size
             localize += asked - begin
             trips += got - asked
             compute += clock() - got
@@ -200,7 +213,6 @@ class _Worker:
                 self._renew()
             if got > self.cut:
                 return None
-        penalty = 0.0
         begin = clock()
         if course is not None and course.penalty:
             weights = retry(server.step, *last, course.penalized, self._tag())
@@ -209,9 +221,10 @@ class _Worker:
         else:
             retry(server.push, *last, self._tag())
             trips += clock() - begin
+            penalty = kernel.penalty / (weight or 1.0)
         return {
-            "rows": block.n_rows,
-            "weight": _weight(block),
+            "rows": kernel.count(block),
+            "weight": weight,
             "loss": loss,
             "updates": batches,
             "nbytes": 4 * floats,
@@ -220,6 +233,17 @@ class _Worker:
             "server": trips,
             "penalty": penalty,
         }
+
+    def _train_all(self, lease, block):
+        """Train all fits of a search on a block. Return the totals for the report."""
+        try:
+            self.kernel, self.server = self.search.follow(lease)
+            totals = self._train(lease, block)
+        except RunEnded:  # or the lease is of an older plan: then nobody misses its report
+            return {}
+        if totals is not None:
+            totals["body"] = self.kernel.take_losses()
+        return totals
 
     def _sum_loss(self, block):
         """Sum the loss of the model as it is over a block. Return the totals for the report."""
@@ -230,9 +254,10 @@ class _Worker:
             ids = self.kernel.localize(first, min(first + _LOSS_ROWS, block.n_rows))
             loss += self.kernel.loss(self.retry(self.server.pull, ids))
             self._renew()
+        rows, weight = self.kernel.held_out(block)
         return {
-            "rows": block.n_rows,
-            "weight": _weight(block),
+            "rows": rows,
+            "weight": weight,
             "loss": loss,
             "compute": time.perf_counter() - begin,
         }
@@ -250,8 +275,3 @@ class _Worker:
         if now - self.renewed > self.job.lease_seconds / 3:
             self.renewed = now
             self.source.renew()
-
-
-def _weight(block):
-    """Return the sum of a block's row weights."""
-    return float(block.n_rows if block.weights is None else block.weights.sum(dtype=np.float64))

@@ -62,6 +62,7 @@ class LambdaBackend(WorkerBackend):
     """
 
     name = "lambda"
+    count = "n_workers"  # what the user calls the number of invocations at the same time
 
     def __init__(self, function, store, meter, *, end_seconds=35.0, start_seconds=_START_SECONDS):
         self._function = function
@@ -88,22 +89,13 @@ class LambdaBackend(WorkerBackend):
         limit = self._function.concurrency
         if limit is not None and n_workers > limit:
             raise ConfigurationError(
-                f"n_workers={n_workers}, but {self._function.limit_of} lets {limit} run at the "
-                "same time: lower n_workers, or raise the limit (`sklearn-cirrus deploy "
-                "--concurrency`, or Service Quotas: Lambda, Concurrent executions)"
+                explain_limit(self.count, n_workers, self._function.limit_of, limit)
             )
 
     def start(self, jobs: list[dict], timeout: float | None = None) -> list[WorkerHandle]:
         handles = []
         for job in jobs:
-            event = {
-                "store_url": self._store.url,
-                "job": self._put(job),
-                "place": job["worker"],
-                "generation": job["generation"],
-                "runtime": __version__,
-            }
-            handles.append(LambdaHandle(job, json.dumps(event).encode(), self))
+            handles.append(LambdaHandle(job, json.dumps(self._make_event(job)).encode(), self))
         self._handles = [handle for handle in self._handles if not handle.is_over] + handles
         before = threading.stack_size(_SOCKET_STACK)
         try:
@@ -111,7 +103,7 @@ class LambdaBackend(WorkerBackend):
                 handle.launch()
         except RuntimeError as error:  # can't start new thread
             raise WorkerError(
-                f"this machine has no thread left to wait for a worker: {error}; lower n_workers"
+                f"this machine has no thread left to wait for a worker: {error}; lower {self.count}"
             ) from error
         finally:
             threading.stack_size(before)
@@ -138,6 +130,20 @@ class LambdaBackend(WorkerBackend):
                 *(left, self._function.name, self._function.timeout),
             )
 
+    def _make_event(self, job: dict) -> dict:
+        """Make the event of an invocation, which holds no secret."""
+        return {
+            "store_url": self._store.url,
+            "job": self._put(job),
+            "place": job["worker"],
+            "generation": job["generation"],
+            "runtime": __version__,
+        }
+
+    def _read(self, answer):
+        """Return the result of an invocation, and the milliseconds that are charged for it."""
+        return read_result(answer, self._function)
+
     def _put(self, job: dict) -> str:
         """Put what all workers have in common, if it is not there; return its name."""
         shared = json.dumps(job | {"worker": 0, "generation": 0}).encode()
@@ -150,6 +156,15 @@ class LambdaBackend(WorkerBackend):
     def _is_working(self) -> bool:
         """Whether Lambda has taken an invocation of this run and it goes on."""
         return any(h.began is not None and h.poll() is None for h in list(self._handles))
+
+
+def explain_limit(name: str, wanted: int, limit_of: str, limit: int) -> str:
+    """Say that more are wanted than may run at the same time."""
+    return (
+        f"{name}={wanted}, but {limit_of} lets {limit} run at the same time: lower {name}, or "
+        "raise the limit (`sklearn-cirrus deploy --concurrency`, or Service Quotas: Lambda, "
+        "Concurrent executions)"
+    )
 
 
 class LambdaHandle(WorkerHandle):
@@ -170,7 +185,7 @@ class LambdaHandle(WorkerHandle):
         self.over = threading.Event()
         self._event = event
         self._backend = backend
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._given_up = threading.Event()
 
     @property
@@ -229,17 +244,17 @@ class LambdaHandle(WorkerHandle):
                 if time.monotonic() > deadline and not backend._is_working():
                     raise Refused(
                         f"AWS Lambda took no invocation of {function.name} for "
-                        f"{backend._start_seconds:g} s; at last: {error}. Lower n_workers, or "
-                        "wait until other functions of the account have ended"
+                        f"{backend._start_seconds:g} s; at last: {error}. Lower "
+                        f"{backend.count}, or wait until other functions of the account have ended"
                     ) from error
-                _log.debug("worker %d: %s", self.job["worker"], error)
+                _log.debug("%s: %s", function.name, error)
                 self._given_up.wait(delay * function.random.uniform(0.5, 1.5))
                 delay = min(2 * delay, _LONGEST)
                 continue
             except BaseException:
                 backend._meter.lose(ticket)
                 raise
-            result, billed = read_result(answer, function)
+            result, billed = backend._read(answer)
             backend._meter.end(ticket, billed, result.report)
             return result
         return None

@@ -26,7 +26,7 @@ _LATER = {
 }
 _MENDING = {
     "ResourceNotFoundException": "run `sklearn-cirrus deploy`, or name another in CIRRUS_FUNCTION "
-    "or CIRRUS_STACK",
+    "(for tasks CIRRUS_TASK_FUNCTION) or CIRRUS_STACK",
     "AccessDeniedException": "the AWS credentials need lambda:InvokeFunction and "
     "lambda:GetFunctionConfiguration on it",
     "UnrecognizedClientException": "the AWS credentials are not valid",

@@ -3,6 +3,7 @@
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -48,6 +49,8 @@ class WorkerHandle(ABC):
         self.began: float | None = time.monotonic()
         self._done = threading.Event()
         self._result = None
+        self._watchers = []
+        self._watch_lock = threading.Lock()
 
     def poll(self) -> WorkerResult | None:
         """Give the result, or None while the job runs; never blocks."""
@@ -62,10 +65,21 @@ class WorkerHandle(ABC):
     def kill(self) -> None:
         """End the job now, if it still runs; the result then says so. Does not wait."""
 
+    def watch(self, callback: Callable[["WorkerHandle"], None]) -> None:
+        """Have ``callback(self)`` called when the job has ended: once, and by any thread."""
+        with self._watch_lock:
+            if self._result is None:
+                self._watchers.append(callback)
+                return
+        callback(self)
+
     def finish(self, result: WorkerResult) -> None:
         """Record the result and wake who waits; called once, by the backend."""
-        self._result = result
+        with self._watch_lock:
+            self._result = result
         self._done.set()
+        for callback in self._watchers:
+            callback(self)
 
 
 class WorkerBackend(ABC):

@@ -55,33 +55,42 @@ class LocalBackend(WorkerBackend):
 
 
 _lock = threading.Lock()
-_pool: WorkerPool | None = None
+_pools: dict[str, WorkerPool] = {}
 
 
 def shared_pool() -> WorkerPool:
-    """Give the pool of this process, which ends with it."""
-    global _pool
+    """Give the pool for fits of this process, which ends with it."""
+    return _pool_of("cirrus_runtime.process")
+
+
+def task_pool() -> WorkerPool:
+    """Give the pool for joblib's tasks, which ends with this process."""
+    return _pool_of("cirrus_runtime.task_process")
+
+
+def _pool_of(entry: str) -> WorkerPool:
+    """Give the pool of this process whose workers run a module."""
     with _lock:
-        if _pool is None or _pool.closed:
-            _pool = WorkerPool()
-        return _pool
+        if entry not in _pools or _pools[entry].closed:
+            _pools[entry] = WorkerPool(entry)
+        return _pools[entry]
 
 
 @atexit.register
 def _close_shared() -> None:
     """End the workers of this process."""
     with _lock:
-        if _pool is not None:
-            _pool.close()
+        for pool in _pools.values():
+            pool.close()
 
 
 def _after_fork_in_child() -> None:
-    """Forget the parent's pool; its lifelines have been closed already."""
-    global _lock, _pool
+    """Forget the parent's pools; their lifelines have been closed already."""
+    global _lock
     _lock = threading.Lock()
-    if _pool is not None:
-        _pool.forget()
-        _pool = None
+    for pool in _pools.values():
+        pool.forget()
+    _pools.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -71,6 +71,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)
         self._cap = os.cpu_count() or 1
+        self._reserved = 0
         self._all: set[LocalProcess] = set()
         self._idle: list[LocalProcess] = []  # the longest idle first
         self._newcomers: list[LocalProcess] = []
@@ -126,6 +127,17 @@ class WorkerPool:
                 if not taken:
                     raise
             return taken
+
+    def reserve(self, n: int) -> None:
+        """Make room for ``n`` processes beside those that others have made room for."""
+        with self._lock:
+            self._reserved += n
+            self._cap = max(self._cap, self._reserved)
+
+    def unreserve(self, n: int) -> None:
+        """Take back what :meth:`reserve` did; processes end when they have been idle long."""
+        with self._lock:
+            self._reserved -= n
 
     def release(self, process: LocalProcess) -> None:
         """Give back a process that was acquired and got no job."""

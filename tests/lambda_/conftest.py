@@ -52,11 +52,17 @@ def s3_service():
 
 
 @pytest.fixture(scope="session")
-def emulated(s3_service, worker_bundle):
-    """The Lambda of all these tests, with the worker's function."""
+def lambda_service(s3_service):
+    """The Lambda of all these tests."""
     with LambdaEmulator(concurrency=142, s3_endpoint_url=s3_service.url) as emulator:
-        deploy(emulator, FUNCTION, worker_bundle, Timeout=60)
         yield emulator
+
+
+@pytest.fixture(scope="session")
+def emulated(lambda_service, worker_bundle):
+    """The Lambda of all these tests, with the worker's function."""
+    deploy(lambda_service, FUNCTION, worker_bundle, Timeout=60)
+    return lambda_service
 
 
 def deploy(emulator, name, bundle, **settings):
@@ -79,13 +85,19 @@ def deploy(emulator, name, bundle, **settings):
 
 
 @pytest.fixture
-def emulator(emulated, s3_service, monkeypatch):
+def aws(lambda_service, s3_service, monkeypatch):
     """The emulator, without faults; boto3 finds it and the S3 service by its variables."""
-    for name, value in emulated.environment().items():
+    for name, value in lambda_service.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_service.url)
-    yield emulated
-    emulated.faults.clear()
+    yield lambda_service
+    lambda_service.faults.clear()
+
+
+@pytest.fixture
+def emulator(aws, emulated):
+    """The emulator, with the worker's function."""
+    return aws
 
 
 @pytest.fixture

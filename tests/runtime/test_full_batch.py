@@ -93,11 +93,11 @@ def test_blocks_that_do_not_fit_are_refused(random):
     with pytest.raises(BlockError, match=f"^b has {D} columns, the model 9"):
         FullBatchKernel(9, 1, True).accept(block, "b")
     narrow = LogisticKernel(D, 1, True)
-    narrow.check_narrow(block, "b")
+    narrow.accept(block, "b")
     for name in ("data", "weights"):
         wide = replace(block, **{name: getattr(block, name).astype(np.float64)})
         with pytest.raises(BlockError, match="^b has float64 values, which only a full batch"):
-            narrow.check_narrow(wide, "b")
+            narrow.accept(wide, "b")
 
 
 @pytest.mark.parametrize("buffer_bytes", [0, 1 << 20])
@@ -111,7 +111,7 @@ def test_a_worker_reports_its_part_and_a_lease_done_twice_is_the_same(random, bu
     tables = random.standard_normal((2, D + 1, 3))
     vector = ParameterVector(engine, keys.vector, D + 1, 3)
     vector.publish(tables[0])
-    job = TrainJob("r", D, 3, True, 1, 0, "memory://", engine="inline", full_batch=True)
+    job = TrainJob("r", D, 3, True, 1, 0, "memory://", engine="inline", kind="full_batch")
     job = replace(job, buffer_bytes=buffer_bytes, prefetch=False)
 
     def await_reports(epoch):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cirrus_runtime import __version__, handler, resources
+from cirrus_runtime import __version__, handler, store
 from cirrus_runtime.errors import CirrusError, StoreError
 from cirrus_runtime.protocol import TrainJob
 
@@ -32,9 +32,9 @@ def context(seconds=60.0, memory=512):
 @pytest.fixture
 def event(tmp_path, monkeypatch):
     """An event whose job is in a folder."""
-    monkeypatch.setattr(resources, "_stores", {})
+    monkeypatch.setattr(store, "_kept", {})
     url = tmp_path.as_uri()
-    resources.keep_store(url).put("runs/abc/job-000001.json", json.dumps(JOB.to_json()).encode())
+    store.keep_store(url).put("runs/abc/job-000001.json", json.dumps(JOB.to_json()).encode())
     return {
         "store_url": url,
         "job": "runs/abc/job-000001.json",
@@ -101,8 +101,8 @@ def test_a_job_that_is_gone_is_an_error(event, given):
 
 def test_the_store_is_kept_for_the_next_invocation(event, given, tmp_path):
     handler.handle(event, context())
-    first = resources.keep_store(event["store_url"])
+    first = store.keep_store(event["store_url"])
     handler.handle(event, context())
-    assert resources.keep_store(event["store_url"]) is first
-    other = resources.keep_store((tmp_path / "other").as_uri())
-    assert list(resources._stores.values()) == [other]
+    assert store.keep_store(event["store_url"]) is first
+    other = store.keep_store((tmp_path / "other").as_uri())
+    assert list(store._kept.values()) == [other]

@@ -18,18 +18,18 @@ def random_model(random, width, intercept):
     return random.standard_normal((D + intercept, width)).astype(np.float32)
 
 
-def compute(kernel, block, rows, model, factor=1.0):
-    """Return ids, loss and gradient of one minibatch; the gradient as one of the whole model."""
+def compute(kernel, block, rows, model):
+    """Return ids, sum of losses and its gradient, as one of the whole model, of one minibatch."""
     rows = np.asarray(rows, np.uint32)
     kernel.open(block, rows, len(rows))
     ids = kernel.localize(0, len(rows))
     part = model[ids]
     part.flags.writeable = False  # what a server sends is read-only
-    loss, gradient = kernel.gradient(part, factor)
+    loss, gradient = kernel.gradient(part)
     assert kernel.loss(part) == loss
     assert gradient.dtype == np.float32 and gradient.shape == part.shape
     full = np.zeros_like(model)
-    full[ids] = gradient
+    full[ids] = gradient * len(rows)
     return ids, loss, full
 
 
@@ -62,12 +62,12 @@ def test_loss_and_gradient_are_those_of_the_definition(random, width, ones, weig
             rows = order[first : first + 7]
             losses, expected = losses_and_gradient(block, rows, model)
             ids = kernel.localize(first, first + len(rows))
-            loss, gradient = kernel.gradient(model[ids], 0.25)
+            loss, gradient = kernel.gradient(model[ids])
             assert loss == pytest.approx(losses.sum(), rel=2e-6)
             assert kernel.loss(model[ids]) == loss
             full = np.zeros_like(model)
             full[ids] = gradient
-            np.testing.assert_allclose(full, 0.25 * expected, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(full, expected / len(rows), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("intercept", [False, True], ids=["plain", "intercept"])
@@ -95,10 +95,10 @@ def test_ids_of_an_earlier_minibatch_stay_as_they_are(random):
     kernel = LogisticKernel(D, 1, True)
     kernel.open(block, np.arange(8, dtype=np.uint32), 4)
     ids = kernel.localize(0, 4)
-    _, gradient = kernel.gradient(np.ones((len(ids), 1), np.float32), 1.0)
+    _, gradient = kernel.gradient(np.ones((len(ids), 1), np.float32))
     before = ids.copy(), gradient.copy()
     ids_2 = kernel.localize(4, 8)
-    kernel.gradient(np.zeros((len(ids_2), 1), np.float32), 1.0)
+    kernel.gradient(np.zeros((len(ids_2), 1), np.float32))
     np.testing.assert_array_equal(ids, before[0])
     np.testing.assert_array_equal(gradient, before[1])
 
@@ -189,10 +189,10 @@ def test_loss_is_summed_beyond_float32():
     kernel = LogisticKernel(D, 1, True)
     kernel.open(block, np.arange(n, dtype=np.uint32), n)
     ids = kernel.localize(0, n)
-    loss, gradient = kernel.gradient(np.zeros((1, 1), np.float32), 1.0)
+    loss, gradient = kernel.gradient(np.zeros((1, 1), np.float32))
     assert ids.tolist() == [D]
     assert loss == pytest.approx(n * np.log(2), rel=1e-7)
-    assert gradient[0, 0] == pytest.approx(n / 2, rel=1e-6)
+    assert gradient[0, 0] == pytest.approx(1 / 2, rel=1e-6)
 
 
 @pytest.mark.parametrize("width", [1, 3])

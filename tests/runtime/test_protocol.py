@@ -25,7 +25,8 @@ JOB = TrainJob(
     prefetch=False,
     buffer_bytes=2**40,
     lease_seconds=0.1,
-    full_batch=True,
+    kind="full_batch",
+    options={"alpha": 0.1},
     retry_seconds=2.5,
     deadline=1e9 + 1 / 3,
 )

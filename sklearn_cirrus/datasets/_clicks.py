@@ -1,4 +1,4 @@
-"""Made-up data of the shape of real tasks, for examples, tests and benchmarks."""
+"""Made-up clicks of the shape of the Criteo challenge, for examples, tests and benchmarks."""
 
 from numbers import Integral
 

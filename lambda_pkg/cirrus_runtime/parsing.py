@@ -1,0 +1,264 @@
+"""Text into columns, through the compiled parsers: CSV and TSV, and the format of LIBSVM."""
+
+from ctypes import addressof, byref
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import text_kernels
+from .errors import CirrusError
+from .tables import Text
+
+_NO_QUOTE = 256
+_KINDS = ("skip", "number", "text")  # a kind's place is its number
+_REASONS = {
+    1: "the row has only {column} cells, not {n_columns}",
+    2: "the row has {column} cells, not {n_columns}",
+    3: "{cell} is not a number",
+    4: "something follows the closing quote of {cell}",
+    5: "the quote that begins a cell is never closed",
+    6: "{cell} is not index:value with an index of {least} or more",
+    7: "indices must rise along a row",
+    8: "qid is not supported: there is no ranking here",
+}
+_MOST_TOLD = 100  # bad rows of one text
+LONGEST_TEXT = 2**31 - 1
+STATES = 5  # in which a byte may stand: see text.h
+ROW = 0
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that was left out.
+
+    Attributes
+    ----------
+    line : int
+        Its first line, counted from 0 where parsing began.
+    reason : str
+    """
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Parsed:
+    """What was parsed.
+
+    Attributes
+    ----------
+    columns : list
+        Of delimited text: for each column a float64 array, a Text, or None if it was skipped. Of
+        LIBSVM: labels (float64), indptr, indices (uint32) and values (float64).
+    n_rows : int
+    n_columns : int
+        Of LIBSVM: one more than the largest index. Else the number of columns.
+    next : int
+        Where in the text the first row begins that was not parsed.
+    n_lines : int
+        Lines that were parsed, blank ones and bad ones too.
+    n_bad : int
+        Bad rows.
+    bad : list of BadRow
+        The first of them.
+    """
+
+    columns: list
+    n_rows: int
+    n_columns: int
+    next: int
+    n_lines: int
+    n_bad: int
+    bad: list
+
+
+def follow(text, delimiter, quote, states=range(STATES)):
+    """Read text in several states at the same time.
+
+    Parameters
+    ----------
+    text : buffer
+    delimiter, quote : str
+        One ASCII character each; the quote may be None.
+    states : iterable of int
+
+    Returns
+    -------
+    list of int
+        For each state the one after the text.
+    """
+    data = np.frombuffer(text, np.uint8)
+    states = np.fromiter(states, np.uint8)
+    text_kernels.follow(
+        *(data.ctypes.data, data.size, ord(delimiter), _code(quote)),
+        *(states.ctypes.data, states.size),
+    )
+    return states.tolist()
+
+
+def first_row(text, delimiter, quote, state):
+    """Return where the first row begins in a text whose first byte stands in a state.
+
+    The length of the text if none does.
+    """
+    data = np.frombuffer(text, np.uint8)
+    return text_kernels.first_row(data.ctypes.data, data.size, ord(delimiter), _code(quote), state)
+
+
+def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=True):
+    """Parse rows of CSV or TSV.
+
+    Parameters
+    ----------
+    text : buffer
+        Less than 2 GiB.
+    kinds : sequence of {"number", "text", "skip"}
+        One for each column.
+    delimiter, quote : str
+        One ASCII character each; the quote may be None.
+    at : int
+        Where the first row begins.
+    limit : int, optional
+        Rows that begin here or behind are not parsed.
+    is_last : bool
+        Whether the file ends with the text. Else a row that the text ends in is not parsed.
+
+    Returns
+    -------
+    Parsed
+
+    Raises
+    ------
+    CirrusError
+        If the text is too long.
+    """
+    data = _as_array(text)
+    room = _count(data, at, b"\n") + 1
+    columns = (text_kernels.Column * max(1, len(kinds)))()
+    kept = []
+    for column, kind in zip(columns, kinds, strict=False):
+        column.kind = _KINDS.index(kind)
+        if kind == "number":
+            arrays = (np.empty(room, np.float64),)
+            column.numbers = arrays[0].ctypes.data
+        elif kind == "text":
+            arrays = np.empty(room, np.uint32), np.empty(room, np.uint32)
+            column.starts, column.lengths = (array.ctypes.data for array in arrays)
+        else:
+            arrays = ()
+        kept.append(arrays)
+    bad = (text_kernels.BadRowStruct * _MOST_TOLD)()
+    struct = text_kernels.TextStruct(
+        data=data.ctypes.data,
+        size=data.size,
+        at=at,
+        limit=data.size if limit is None else limit,
+        columns=addressof(columns),
+        bad=addressof(bad),
+        n_columns=len(kinds),
+        delimiter=ord(delimiter),
+        quote=_code(quote),
+        is_last=is_last,
+        most_rows=room,
+        most_bad=_MOST_TOLD,
+    )
+    text_kernels.parse(byref(struct))
+    n = struct.n_rows
+    found = []
+    for column, kind, arrays in zip(columns, kinds, kept, strict=False):
+        if kind == "number":
+            found.append(arrays[0][:n].copy() if n < room // 2 else arrays[0][:n])
+        elif kind == "text":
+            ends, cells = np.empty(n, np.uint32), np.empty(column.nbytes, np.uint8)
+            more = n, _code(quote), ends.ctypes.data, cells.ctypes.data
+            text_kernels.gather(data.ctypes.data, byref(column), *more)
+            found.append(Text(ends, cells))
+        else:
+            found.append(None)
+    rows = [_told(row, data, len(kinds), delimiter, 0) for row in bad[: struct.n_bad]]
+    return Parsed(found, n, len(kinds), struct.at, struct.n_lines, struct.n_bad, rows)
+
+
+def parse_libsvm(text, zero_based=False, at=0, limit=None, is_last=True):
+    """Parse rows of the format of LIBSVM.
+
+    Parameters
+    ----------
+    text : buffer
+        Less than 2 GiB.
+    zero_based : bool
+        Whether the first column is 0, not 1.
+    at, limit, is_last
+        As of :func:`parse_delimited`.
+
+    Returns
+    -------
+    Parsed
+
+    Raises
+    ------
+    CirrusError
+        If the text is too long.
+    """
+    data = _as_array(text)
+    rows, entries = _count(data, at, b"\n") + 1, _count(data, at, b":")
+    labels, indptr = np.empty(rows, np.float64), np.empty(rows + 1, np.uint32)
+    indices, values = np.empty(entries, np.uint32), np.empty(entries, np.float64)
+    bad = (text_kernels.BadRowStruct * _MOST_TOLD)()
+    struct = text_kernels.LibsvmStruct(
+        data=data.ctypes.data,
+        size=data.size,
+        at=at,
+        limit=data.size if limit is None else limit,
+        labels=labels.ctypes.data,
+        indptr=indptr.ctypes.data,
+        indices=indices.ctypes.data,
+        values=values.ctypes.data,
+        bad=addressof(bad),
+        is_last=is_last,
+        zero_based=zero_based,
+        most_bad=_MOST_TOLD,
+    )
+    text_kernels.parse_libsvm(byref(struct))
+    n = struct.n_rows
+    stop = int(indptr[n])
+    return Parsed(
+        [labels[:n], indptr[: n + 1], indices[:stop], values[:stop]],
+        *(n, struct.n_columns, struct.at, struct.n_lines, struct.n_bad),
+        [_told(row, data, 0, " ", int(not zero_based)) for row in bad[: struct.n_bad]],
+    )
+
+
+def _told(row, data, n_columns, delimiter, least):
+    """Return a bad row with its reason."""
+    line = data[row.start : row.start + 4096].tobytes().split(b"\n")[0]
+    cells = line.decode(errors="replace").rstrip("\r").split(delimiter)
+    cell = (
+        cells[row.column]
+        if row.column < len(cells) and n_columns
+        else line.decode("utf-8", "replace")
+    )
+    cell = cell if len(cell) <= 40 else cell[:40] + "..."
+    reason = _REASONS[row.code]
+    return BadRow(row.line, reason.format(
+        column=row.column, n_columns=n_columns, cell=repr(cell), least=least
+    ))  # fmt: skip
+
+
+def _as_array(text):
+    """Return the bytes of a text as an array."""
+    data = np.frombuffer(text, np.uint8)
+    if data.size > LONGEST_TEXT:
+        raise CirrusError(f"a text of {data.size} bytes is parsed in parts of less than 2 GiB")
+    return data
+
+
+def _count(data, at, byte):
+    """Return how often a byte occurs from a place on."""
+    return int(np.count_nonzero(data[at:] == ord(byte)))
+
+
+def _code(quote):
+    """Return the number of a quote character, and another one for none."""
+    return _NO_QUOTE if quote is None else ord(quote)

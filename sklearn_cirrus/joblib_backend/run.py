@@ -1,0 +1,98 @@
+"""One run of the backend: its key, its objects in the store, its workers, and what it has used.
+
+Belongs to the dispatcher's thread.
+"""
+
+import logging
+import secrets
+
+from cirrus_runtime.keys import RunKeys
+
+from ..exceptions import CirrusError
+from .buffers import Buffers
+from .parcels import Packer
+from .results import read_outcome
+from .usage import Usage, note_usage
+
+_log = logging.getLogger(__name__)
+
+
+class TaskRun:
+    """A run, from its first task to the removal of its last trace.
+
+    Parameters
+    ----------
+    open_place : callable
+        ``open_place(run_id, key)`` gives a TaskPlace.
+    copy_below : int
+        See :class:`~.parcels.Packer`.
+
+    Attributes
+    ----------
+    losses, copies : int
+        Kept by the dispatcher.
+    """
+
+    def __init__(self, open_place, copy_below):
+        self._keys = RunKeys(secrets.token_hex(16))
+        self._key = secrets.token_bytes(32)
+        self._place = open_place(self._keys.run_id, self._key)
+        self._buffers = Buffers(self._place.store, self._keys)
+        self._packer = Packer(self._place.store, self._keys, self._key, self._buffers, copy_below)
+        self._tasks = self._calls = self._attempts = 0
+        self._seconds = 0.0
+        self.losses = self.copies = 0
+
+    def pack(self, number, call):
+        """Return the job of a task; see :meth:`Packer.pack`."""
+        return self._place.complete(self._packer.pack(number, call))
+
+    def start(self, job, attempt):
+        """Start a worker on a job; return its handle.
+
+        Raises
+        ------
+        WorkerError
+        """
+        [handle] = self._place.backend.start([job | {"attempt": attempt}])
+        self._attempts += 1
+        return handle
+
+    def read(self, report, job, attempt):
+        """Return the Outcome in a worker's answer.
+
+        Raises
+        ------
+        TaskError
+        """
+        job = job | {"attempt": attempt}
+        outcome = read_outcome(report, job, self._key, self._place.store, self._keys)
+        self._seconds += report["seconds"]
+        return outcome
+
+    def discard(self, job, n_calls):
+        """Free what a job has in the store; its task is done, with so many calls."""
+        self._packer.discard(job)
+        self._tasks += n_calls > 0
+        self._calls += n_calls
+
+    def close(self):
+        """End what runs, remove what is in the store, and note what the run has used."""
+        try:
+            self._place.close()
+        except CirrusError as error:
+            _log.warning("run %s was not cleared away: %s", self._keys.run_id, error)
+        usage = Usage(
+            run_id=self._keys.run_id,
+            tasks=self._tasks,
+            calls=self._calls,
+            attempts=self._attempts,
+            lost=self.losses,
+            copies=self.copies,
+            seconds=self._seconds,
+            buffer_bytes=self._buffers.put_bytes,
+            call_bytes=self._packer.put_bytes + self._packer.sent_bytes,
+            cost=self._place.dollars,
+        )
+        note_usage(usage)
+        _log.info("%s", usage)

@@ -1,0 +1,63 @@
+"""What Parallel calls have used: tasks, bytes, seconds, dollars."""
+
+from dataclasses import dataclass
+
+_last = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one Parallel call (or all calls of one ``with Parallel()`` block) has used.
+
+    Attributes
+    ----------
+    run_id : str
+        Begins the names of its objects in the store and is in the workers' logs.
+    tasks : int
+        Batches of calls that were finished.
+    calls : int
+        Calls in them.
+    attempts : int
+        Batches that were started: each of ``tasks``, once more for every retry and second copy.
+    lost : int
+        Attempts that ended with their worker: killed, crashed, out of memory.
+    copies : int
+        Second copies of stragglers that were started.
+    seconds : float
+        Time that the calls took, summed over the workers.
+    buffer_bytes : int
+        Bytes of arrays that were put into the store, each once.
+    call_bytes : int
+        Bytes of everything else that was sent to workers.
+    cost : float
+        US dollars, by AWS's list prices: 0.0 on workers of this machine, nan if a price is not
+        known.
+    """
+
+    run_id: str
+    tasks: int
+    calls: int
+    attempts: int
+    lost: int
+    copies: int
+    seconds: float
+    buffer_bytes: int
+    call_bytes: int
+    cost: float
+
+
+def last_usage():
+    """Return what the last Parallel call with backend "cirrus" that ended here has used.
+
+    Returns
+    -------
+    Usage or None
+        None if there was none in this process.
+    """
+    return _last
+
+
+def note_usage(usage):
+    """Remember what a call has used."""
+    global _last
+    _last = usage

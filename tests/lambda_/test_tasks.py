@@ -1,0 +1,250 @@
+"""Tasks of joblib on the emulated Lambda.
+
+The functions' zip has a few lines: the libraries are those that are installed here, so that no test
+waits for 60 MB to be packed and unpacked. ``test_task_bundle.py`` has the zip that ships.
+"""
+
+import base64
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import boto3
+import cloudpickle
+import joblib
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+import cirrus_runtime
+from sklearn_cirrus import config_context
+from sklearn_cirrus.exceptions import ConfigurationError, TaskError, WorkerError
+from sklearn_cirrus.joblib_backend import lambda_place, last_usage, parcels
+from sklearn_cirrus.workers import aws_lambda_function
+from sklearn_cirrus.workers.aws_lambda_function import LambdaFunction
+
+from ..emulator.service import ROLE, RUNTIME, zipped
+from ..redis_servers import wait_until
+from .conftest import BUCKET, objects
+
+HANDLER = """
+import sys
+sys.path += {path!r}
+from cirrus_runtime.task import handle
+"""
+PATH = [str(Path(cirrus_runtime.__file__).parents[1]), *filter(None, sys.path)]
+
+
+@pytest.fixture(scope="session")
+def task_functions(lambda_service):
+    """Functions for tasks: one of 512 MB, one of 2 s, one of which two may run."""
+    client = boto3.client("lambda", endpoint_url=lambda_service.endpoint_url)
+    for name, settings in {
+        "tasks": {},
+        "hasty-tasks": {"Timeout": 2},
+        "scarce-tasks": {},
+    }.items():
+        client.create_function(
+            **{
+                "FunctionName": name,
+                "Runtime": RUNTIME,
+                "Role": ROLE,
+                "Handler": "app.handle",
+                "Code": {"ZipFile": zipped(HANDLER.format(path=PATH))},
+                "MemorySize": 512,
+                "Timeout": 60,
+            }
+            | settings
+        )
+        client.get_waiter("function_active_v2").wait(FunctionName=name)
+    client.put_function_concurrency(FunctionName="scarce-tasks", ReservedConcurrentExecutions=2)
+    client.close()
+
+
+@pytest.fixture
+def tasks(aws, task_functions, monkeypatch):
+    """The emulator, with backend "cirrus" on its function; afterwards nothing may be left."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    monkeypatch.setattr(lambda_place, "_limits", {})
+    with (
+        config_context(backend="lambda", task_function="tasks", store_url=f"s3://{BUCKET}/tasks"),
+        joblib.parallel_config("cirrus", n_jobs=2),
+    ):
+        yield aws
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    assert objects() == []
+    wait_until(lambda: all(slot.state == "idle" for slot in aws.slots()), "one still runs", 15)
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """The events that are sent."""
+    sent, invoke = [], LambdaFunction.invoke
+
+    def note(function, event):
+        sent.append(event.decode())
+        return invoke(function, event)
+
+    monkeypatch.setattr(LambdaFunction, "invoke", note)
+    return sent
+
+
+def where(number=0):
+    return number, os.getpid(), os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+
+
+def test_a_search_gives_what_it_gives_here(tasks, events):
+    X, y = load_iris(return_X_y=True)
+    X = np.tile(X, (20, 1))  # 94 kB
+    y = np.tile(y, 20)
+
+    def search():
+        grid = {"C": [0.01, 1.0, 100.0]}
+        return GridSearchCV(LogisticRegression(max_iter=500), grid, cv=2, verbose=0)
+
+    with joblib.parallel_config("sequential"):
+        here = search().fit(X, y)
+    there = search().fit(X, y)
+    for name in ("mean_test_score", "rank_test_score"):
+        assert there.cv_results_[name].tolist() == here.cv_results_[name].tolist()
+    usage = last_usage()
+    assert usage.calls == 6 and usage.lost == 0
+    # X, and at most y and the rows of each fold beside it: once, not once for each task.
+    assert X.nbytes <= usage.buffer_bytes < 2 * X.nbytes
+    assert 0 < usage.cost < 0.01
+    assert len(events) == usage.attempts
+
+
+def test_the_key_is_in_no_event_no_answer_and_no_log(tasks, events, monkeypatch, caplog):
+    keys, seen = [], []
+    place, invoke = lambda_place.LambdaPlace.__init__, LambdaFunction.invoke
+
+    def note_key(self, config, run_id, key, *args, **options):
+        keys.append(key)
+        place(self, config, run_id, key, *args, **options)
+
+    def note_answer(function, event):
+        answer = invoke(function, event)
+        seen.append(repr(answer))
+        return answer
+
+    monkeypatch.setattr(lambda_place.LambdaPlace, "__init__", note_key)
+    monkeypatch.setattr(LambdaFunction, "invoke", note_answer)
+    caplog.set_level(1)
+    results = Parallel()(delayed(where)(number) for number in range(2))
+    assert [number for number, _, _ in results] == [0, 1]
+    assert {name for _, _, name in results} == {"tasks"}
+    (key,) = keys
+    assert len(events) == len(seen) == 2 and all('"key": null' in event for event in events)
+    seen += events + [record.getMessage() + repr(record.args) for record in caplog.records]
+    for shape in (key.hex(), base64.b64encode(key).decode(), repr(key)[2:-1]):
+        assert not any(shape in text for text in seen)
+
+
+def test_what_a_task_raises_is_raised_here(tasks):
+    def fail(number):
+        print("before it failed")
+        raise LookupError(f"no row {number}")
+
+    with pytest.raises(LookupError, match="no row [01]") as caught:
+        Parallel()(delayed(fail)(number) for number in range(2))
+    assert "in fail" in str(caught.value.__cause__)
+
+
+def test_refusals_for_now_are_waited_for(tasks):
+    tasks.faults.throttle(3)
+    tasks.faults.fail(2, 500)
+    assert len(Parallel()(delayed(where)() for _ in range(3))) == 3
+    assert last_usage().lost == 0
+
+
+def test_tasks_whose_function_dies_are_run_again(tasks, caplog):
+    tasks.faults.kill(after=0.2, n=1)
+    values = Parallel()(delayed(time.sleep)(0.5) for _ in range(3))
+    assert values == [None] * 3
+    usage = last_usage()
+    assert usage.lost == 1 and usage.attempts == usage.tasks + 1
+    assert "is run again: the task on AWS Lambda ended: " in caplog.text
+
+
+def test_a_task_that_needs_more_memory_is_told_of(tasks):
+    def fill():
+        return sum(bytearray(b"x" * (700 << 20))[:: 1 << 20])
+
+    with pytest.raises(WorkerError) as caught:
+        Parallel()(delayed(fill)() for _ in range(2))
+    text = str(caught.value)
+    assert "lost 2 times: the task on AWS Lambda ran out of memory (512 MB)" in text
+    assert "`sklearn-cirrus deploy --memory` with more" in text
+
+
+def test_a_task_that_meets_the_time_limit_is_told_of(tasks, monkeypatch):
+    monkeypatch.setattr(aws_lambda_function, "_LEAST_TIMEOUT", 1)
+    with config_context(task_function="hasty-tasks"), pytest.raises(TaskError) as caught:
+        Parallel()(delayed(time.sleep)(30) for _ in range(2))
+    text = "ran into the function's time limit of 2 s: run `sklearn-cirrus deploy --timeout`"
+    assert text in str(caught.value)
+
+
+def test_a_task_with_a_time_limit_of_its_own_ends_itself(tasks):
+    begin = time.monotonic()
+    with (
+        joblib.parallel_config("cirrus", n_jobs=2, task_timeout=1.5),
+        pytest.raises(TimeoutError, match="longer than task_timeout=1.5 s"),
+    ):
+        Parallel()(delayed(time.sleep)(50) for _ in range(2))
+    assert time.monotonic() - begin < 20
+    # The fixture holds the functions to have ended before their 50 seconds.
+
+
+def test_what_runs_ends_soon_after_an_interrupt(tasks):
+    here = threading.main_thread().ident
+    timer = threading.Timer(2.0, signal.pthread_kill, (here, signal.SIGINT))
+    timer.start()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Parallel()(delayed(time.sleep)(50) for _ in range(4))
+    assert time.monotonic() - begin < 20
+    # The fixture holds the functions to have ended before their 50 seconds.
+
+
+def test_more_jobs_than_may_run(tasks):
+    with config_context(task_function="scarce-tasks"):
+        assert joblib.effective_n_jobs(-1) == 2
+        with pytest.raises(ConfigurationError, match="n_jobs=3, but the reserved .* lets 2 run"):
+            Parallel(n_jobs=3)(delayed(where)() for _ in range(3))
+    with pytest.raises(ConfigurationError, match="n_jobs=500, but the concurrency of the account"):
+        Parallel(n_jobs=500)(delayed(where)() for _ in range(3))
+
+
+def test_other_versions_are_named_at_once(tasks, monkeypatch):
+    ours = parcels.read_versions()
+    monkeypatch.setattr(parcels, "read_versions", lambda: ours | {"scikit-learn": "0.24.2"})
+    with pytest.raises(TaskError, match=r"scikit-learn 0\.24\.2 there and .* here.*deploy"):
+        Parallel()(delayed(where)() for _ in range(2))
+    assert last_usage().attempts <= 2
+
+
+def test_no_more_is_spent_than_allowed(tasks):
+    with (
+        config_context(max_cost=1e-9),
+        pytest.raises(WorkerError, match=r"cost max_cost=1e-09 US dollars: no more are started"),
+    ):
+        Parallel()(delayed(where)() for _ in range(2))
+
+
+def test_settings_that_cannot_be(tasks):
+    for settings, text in (
+        ({"store_url": "file:///tmp/nowhere"}, "needs a store that functions reach"),
+        ({"task_function": None}, "needs task_function .CIRRUS_TASK_FUNCTION., and there is no"),
+    ):
+        with config_context(**settings), pytest.raises(ConfigurationError, match=text):
+            Parallel()(delayed(where)() for _ in range(2))
+    with config_context(task_function="absent"), pytest.raises(WorkerError, match="deploy"):
+        Parallel()(delayed(where)() for _ in range(2))
