@@ -5,21 +5,19 @@ A setting is looked up in this order: the estimator's own parameter (``backend``
 """
 
 import os
-import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 
 from cirrus_runtime.task_format import TASK_VARIABLE
 
+from ._environment import REDIS_SCHEMES, read_environment
 from ._setting_checks import check, check_url, is_count
 from .exceptions import ConfigurationError
 
 BACKENDS = ("local", "inline", "lambda")
 ENGINES = ("auto", "module", "lua")
 
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
-_BETWEEN_URLS = re.compile(rf",(?={'|'.join(_REDIS_SCHEMES)})")  # a password may hold a comma
 _MOST_SERVERS = 64
 
 
@@ -124,7 +122,7 @@ class Config:
             object.__setattr__(self, "redis_url", tuple(self.redis_url))  # hashable, and ours alone
         check(self.redis_url != (), "redis_url", (), "None or at least one url")
         for url in self.redis_urls:
-            check_url("redis_url", url, _REDIS_SCHEMES)
+            check_url("redis_url", url, REDIS_SCHEMES)
         if self.store_url is not None:
             check_url("store_url", self.store_url, ("file://", "s3://"))
         different = len(set(self.redis_urls)) == len(self.redis_urls)
@@ -217,7 +215,7 @@ def get_config(**overrides):
     ConfigurationError
         If a setting has a value that it cannot have.
     """
-    values = _environment() | _process | _context.get()
+    values = read_environment(_NAMES) | _process | _context.get()
     values |= {name: value for name, value in overrides.items() if value is not None}
     if TASK_VARIABLE in os.environ:  # a joblib task: its worker is all that it has
         values |= {"backend": "inline", "n_workers": None}
@@ -278,31 +276,3 @@ def _validate(settings):
                 f"there is no setting {name!r}; there are: {', '.join(_NAMES)}"
             )
     replace(Config(), **settings)
-
-
-def _environment():
-    """Return the settings given in environment variables."""
-    values = {}
-    for name, field in _NAMES.items():
-        variable = f"CIRRUS_{name.upper()}"
-        text = os.environ.get(variable, "")
-        if text:
-            values[name] = _parse(variable, text, field.default)
-    return values
-
-
-def _parse(variable, text, default):
-    """Return the value of an environment variable in the type of its default."""
-    if variable == "CIRRUS_REDIS_URL":
-        urls = _BETWEEN_URLS.split(text)
-        return tuple(urls) if len(urls) > 1 else text
-    try:
-        if isinstance(default, bool):
-            return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
-        if isinstance(default, int) or variable == "CIRRUS_N_WORKERS":
-            return int(text)
-        if isinstance(default, float) or variable == "CIRRUS_MAX_COST":
-            return float(text)
-    except (KeyError, ValueError) as error:
-        raise ConfigurationError(f"{variable}={text!r} cannot be read") from error
-    return text
