@@ -1,8 +1,9 @@
 """scikit-learn estimators that train on serverless workers."""
 
+from ._dataset import Dataset
 from .config import config_context, get_config, set_config
 from .linear_model import CirrusLogisticRegression
 
 __version__ = "0.1.0"
 
-__all__ = ["CirrusLogisticRegression", "config_context", "get_config", "set_config"]
+__all__ = ["CirrusLogisticRegression", "Dataset", "config_context", "get_config", "set_config"]

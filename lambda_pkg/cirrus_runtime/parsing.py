@@ -25,7 +25,7 @@ _REASONS = {
 _MOST_TOLD = 100  # bad rows of one text
 LONGEST_TEXT = 2**31 - 1
 STATES = 5  # in which a byte may stand: see text.h
-ROW = 0
+ROW, PLAIN = 0, 2
 
 
 @dataclass(frozen=True)
