@@ -8,10 +8,17 @@ from them: so a lease may be done twice, by anybody.
 import json
 import time
 
+from .dataset_ops import Margins, Moments, Persist
 from .errors import CirrusError, StoreError
 from .loading import Load, Scan
 
-_OPERATIONS = {"load": Load, "scan": Scan}
+_OPERATIONS = {
+    "load": Load,
+    "margins": Margins,
+    "moments": Moments,
+    "persist": Persist,
+    "scan": Scan,
+}
 
 
 class Map:

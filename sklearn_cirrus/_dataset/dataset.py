@@ -9,6 +9,7 @@ from cirrus_runtime.views import pack_rows
 
 from .makers import Makers
 from .manifest import NAME, Manifest
+from .persist import persist
 from .reading import read_arrays, read_head
 from .selection import select_rows
 
@@ -59,7 +60,7 @@ class Dataset(Makers):
         self.url = url
         self.cost = cost
         self.manifest = manifest
-        self._steps = tuple(steps)
+        self.steps = tuple(steps)
         self._rows = rows
         counts = [block["n_rows"] for block in manifest.blocks]
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
@@ -80,26 +81,26 @@ class Dataset(Makers):
         text += f", {n_blocks} block{'s' if n_blocks != 1 else ''}"
         if self.classes is not None:
             text += f", {len(self.classes)} classes"
-        if self._steps:
-            text += f", {' and '.join(step['step'] for step in self._steps)} when read"
+        if self.steps:
+            text += f", {' and '.join(step['step'] for step in self.steps)} when read"
         return f"Dataset({text})"
 
     @property
     def _width(self):
-        widths = [step["n_features"] for step in self._steps if "n_features" in step]
+        widths = [step["n_features"] for step in self.steps if "n_features" in step]
         return widths[-1] if widths else self.manifest.n_features
 
     @property
     def is_table(self):
         """Whether it has columns of numbers and text, not sparse rows."""
         return self.manifest.kind == "table" and not any(
-            step["step"] in ("hash", "rows") for step in self._steps
+            step["step"] in ("hash", "rows") for step in self.steps
         )
 
     @property
     def columns(self):
         """Names of the columns, or None."""
-        hashed = any(step["step"] == "hash" for step in self._steps)
+        hashed = any(step["step"] == "hash" for step in self.steps)
         return None if hashed or self.manifest.names is None else list(self.manifest.names)
 
     @property
@@ -197,6 +198,28 @@ class Dataset(Makers):
         """
         return read_arrays(self, max_bytes)
 
+    def persist(self, url=None, *, overwrite=False, verbose=0):
+        """Write the rows as they are read now, by workers, as a dataset of its own.
+
+        Parameters
+        ----------
+        url : str or None, default=None
+            As of :meth:`from_csv`.
+        overwrite : bool, default=False
+        verbose : int, default=0
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        StoreError
+            If there is something at the url already, or it cannot be written to.
+        """
+        manifest, url, cost = persist(self, url, overwrite, verbose)
+        return type(self)(url, manifest, cost=cost)
+
     def __array__(self, *args, **kwargs):
         raise TypeError(
             "a Dataset is not an array: fit an estimator of sklearn_cirrus on it, or take "
@@ -222,7 +245,7 @@ class Dataset(Makers):
             "n_features": manifest.n_features,
             "labels": labels,
             "rows": rows,
-            "steps": list(self._steps),
+            "steps": list(self.steps),
         }
 
     @property
@@ -256,14 +279,14 @@ class Dataset(Makers):
 
     def with_step(self, step):
         """Return the dataset with one more thing done to its blocks when they are read."""
-        return self._with(steps=(*self._steps, step))
+        return self._with(steps=(*self.steps, step))
 
     def with_rows(self, rows):
         """Return the dataset of rows by their numbers in the whole dataset, int64."""
         return self._with(rows=rows)
 
     def _with(self, **changes):
-        values = {"steps": self._steps, "rows": self._rows} | changes
+        values = {"steps": self.steps, "rows": self._rows} | changes
         return Dataset(self.url, self.manifest, **values)
 
     @classmethod
