@@ -3,7 +3,17 @@
 from ._dataset import Dataset
 from .config import config_context, get_config, set_config
 from .linear_model import CirrusLogisticRegression
+from .preprocessing import CirrusFeatureHasher, CirrusMinMaxScaler, CirrusStandardScaler
 
 __version__ = "0.1.0"
 
-__all__ = ["CirrusLogisticRegression", "Dataset", "config_context", "get_config", "set_config"]
+__all__ = [
+    "CirrusFeatureHasher",
+    "CirrusLogisticRegression",
+    "CirrusMinMaxScaler",
+    "CirrusStandardScaler",
+    "Dataset",
+    "config_context",
+    "get_config",
+    "set_config",
+]

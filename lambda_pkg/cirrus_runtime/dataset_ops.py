@@ -29,29 +29,31 @@ class _OnBlocks:
 class Moments(_OnBlocks):
     """Of each column: how many values, their mean, the squares about it summed up, least, largest.
 
-    Missing numbers (NaN) do not count. Of sparse rows, what is not stored is zero and counts.
+    Missing numbers (NaN) do not count. Of sparse rows, what is not stored is zero and counts. Means
+    are above the ``origin`` in the options: numbers far from zero keep their digits.
     """
 
     def apply(self, lease, block):
         if isinstance(block, TableBlock):
-            values = as_numbers(block, lease.name).astype(np.float64, copy=False)
-            moments = _of_columns(values)
+            origin = unpack_numbers(self._options["origin"])
+            moments = _of_columns(as_numbers(block, lease.name).astype(np.float64), origin)
         else:
             moments = _of_sparse(block)
         return block.n_rows, [pack_numbers(part) for part in moments]
 
 
-def _of_columns(values):
+def _of_columns(values, origin):
     """Return the moments of the columns of an array with NaN for what is missing."""
     there = ~np.isnan(values)
+    least = np.where(there, values, np.inf).min(axis=0, initial=np.inf)
+    largest = np.where(there, values, -np.inf).max(axis=0, initial=-np.inf)
+    values = values - origin
     count = there.sum(axis=0).astype(np.float64)
     filled = np.where(there, values, 0.0)
     mean = filled.sum(axis=0) / np.maximum(count, 1)
     apart = np.where(there, values - mean, 0.0)
     # The second term takes away what rounding has left of the mean (Chan et al. 1983).
     squares = (apart**2).sum(axis=0) - apart.sum(axis=0) ** 2 / np.maximum(count, 1)
-    least = np.where(there, values, np.inf).min(axis=0, initial=np.inf)
-    largest = np.where(there, values, -np.inf).max(axis=0, initial=-np.inf)
     return count, mean, squares, least, largest
 
 
@@ -80,17 +82,17 @@ class Margins(_OnBlocks):
         self._coef = unpack_numbers(job.options["coef"]).reshape(self._intercept.size, -1)
 
     def apply(self, lease, block):
-        if not isinstance(block, Block) or block.n_features != self._coef.shape[1]:
-            raise BlockError(
-                f"{lease.name} does not have the {self._coef.shape[1]} columns it must"
-            )
+        d = self._coef.shape[1]
+        if not isinstance(block, Block) or block.n_features != d:
+            raise BlockError(f"{lease.name} does not have the {d} columns of the model")
+        rows = np.repeat(np.arange(block.n_rows), np.diff(block.indptr))
         margins = np.empty((block.n_rows, self._intercept.size))
-        for i, (coef, intercept) in enumerate(zip(self._coef, self._intercept, strict=True)):
+        for i, coef in enumerate(self._coef):
             parts = coef[block.indices]
             if block.data is not None:
-                parts = parts * block.data
-            sums = np.concatenate([[0.0], np.cumsum(parts)])
-            margins[:, i] = sums[block.indptr[1:]] - sums[block.indptr[:-1]] + intercept
+                parts *= block.data
+            margins[:, i] = np.bincount(rows, parts, minlength=block.n_rows)
+        margins += self._intercept
         return block.n_rows, pack_numbers(margins)
 
 

@@ -163,24 +163,29 @@ def _hash(table, step, name):
 
 
 def _affine(block, step, name):
-    """Each column times ``scale`` plus ``shift`` (or None), clipped to ``clip`` (or None)."""
-    scale = unpack_numbers(step["scale"])
-    shift = None if step["shift"] is None else unpack_numbers(step["shift"])
+    """Columns less ``center``, times ``scale``, plus ``shift``, within ``clip``; None: as it is."""
     if isinstance(block, TableBlock):
-        columns = []
-        values = as_numbers(block, name)
-        moved = values * scale.astype(values.dtype)
-        moved += 0 if shift is None else shift.astype(values.dtype)
-        if step["clip"] is not None:
-            np.clip(moved, *step["clip"], out=moved)
-        columns = tuple(np.ascontiguousarray(moved.T))
-        return TableBlock(block.names, columns, block.labels, block.weights)
+        moved = _move(as_numbers(block, name), slice(None), step)
+        return replace(block, columns=tuple(np.ascontiguousarray(moved.T)))
     data = np.ones(len(block.indices), np.float32) if block.data is None else block.data
-    moved = data * scale.astype(data.dtype)[block.indices]
-    moved += 0 if shift is None else shift.astype(data.dtype)[block.indices]
+    return replace(block, data=_move(data, block.indices, step))
+
+
+def _move(values, columns, step):
+    """Return values of columns moved as a step says."""
+    parts = [step[name] for name in ("center", "scale", "shift")]
+    center, scale, shift = (
+        None if part is None else unpack_numbers(part).astype(values.dtype)[columns]
+        for part in parts
+    )
+    moved = values.copy() if center is None else values - center
+    if scale is not None:
+        moved *= scale
+    if shift is not None:
+        moved += shift
     if step["clip"] is not None:
         np.clip(moved, *step["clip"], out=moved)
-    return replace(block, data=moved)
+    return moved
 
 
 def _rows(block, step, name):

@@ -99,8 +99,14 @@ def _block(X, frame, rows, dtype, more):
     if frame is None:
         columns = tuple(np.ascontiguousarray(X[rows].T))
         return TableBlock(tuple(f"x{i}" for i in range(len(columns))), columns, *more)
-    columns = tuple(_column(frame.iloc[rows, i], dtype) for i in range(frame.shape[1]))
-    return TableBlock(tuple(map(str, frame.columns)), columns, *more)
+    table = as_table(frame.iloc[rows], dtype)
+    return TableBlock(table.names, table.columns, *more)
+
+
+def as_table(frame, dtype):
+    """Return a DataFrame as a TableBlock."""
+    columns = tuple(_column(frame.iloc[:, i], dtype) for i in range(frame.shape[1]))
+    return TableBlock(tuple(map(str, frame.columns)), columns)
 
 
 def _column(series, dtype):
