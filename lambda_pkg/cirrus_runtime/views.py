@@ -191,7 +191,8 @@ def _move(values, columns, step):
 def _rows(block, step, name):
     """Rows that a model can take: a table of numbers becomes rows with every entry."""
     if isinstance(block, Block):
-        return block
+        data = None if block.data is None else block.data.astype(step["dtype"], copy=False)
+        return replace(block, data=data)
     values = as_numbers(block, name).astype(step["dtype"], copy=False)
     n, d = values.shape
     if not np.isfinite(values).all():
@@ -210,4 +211,16 @@ def _rows(block, step, name):
     )
 
 
-_STEPS = {"hash": _hash, "affine": _affine, "rows": _rows}
+def _labels(block, step, name):
+    """Class indices that become others (``becomes``), and row weights by class (or None)."""
+    if block.labels is None:
+        raise BlockError(f"{name} has no labels to train on")
+    labels = np.array(step["becomes"], np.float32)[block.labels.astype(np.int64)]
+    weights = block.weights
+    if step["weights"] is not None:
+        of_class = np.array(step["weights"], np.float32)[labels.astype(np.int64)]
+        weights = of_class if weights is None else of_class * weights
+    return replace(block, labels=labels, weights=weights)
+
+
+_STEPS = {"hash": _hash, "affine": _affine, "rows": _rows, "labels": _labels}

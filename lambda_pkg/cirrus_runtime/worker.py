@@ -13,6 +13,7 @@ import numpy as np
 
 from .board_redis import RedisBoard
 from .course import Course
+from .dataset_blocks import DatasetBlocks
 from .engines import InlineEngine, PushTag, open_shards
 from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
@@ -135,7 +136,7 @@ class _Worker:
             self.kernel = _WHOLE_BLOCKS[job.kind](job, server.engine)
         else:
             self.kernel = _MINIBATCHES[job.kind].of(job)
-        read = getattr(self.kernel, "read", None)
+        read = getattr(self.kernel, "read", None) or DatasetBlocks.of(job)
         cache = BlockCache(store, self.kernel.accept, job.buffer_bytes, read)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.

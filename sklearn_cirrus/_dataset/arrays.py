@@ -17,14 +17,13 @@ from ..exceptions import StoreError
 from .manifest import NAME, Manifest
 
 
-def put_arrays(url, X, y, sample_weight, dtype, block_bytes, overwrite):
+def put_arrays(url, X, y, dtype, block_bytes, overwrite):
     """Write arrays as a dataset; see ``Dataset.from_arrays``. Return its Manifest."""
     frame = X if hasattr(X, "iloc") and hasattr(X, "columns") else None
     if frame is None:
         X = check_array(X, accept_sparse="csr", dtype=dtype, ensure_all_finite="allow-nan")
     n = X.shape[0]
-    check_consistent_length(X, y, sample_weight)
-    weights = None if sample_weight is None else np.asarray(sample_weight, dtype)
+    check_consistent_length(X, y)
     classes = labels = None
     if y is not None:
         classes, labels = np.unique(np.asarray(y), return_inverse=True)
@@ -38,7 +37,7 @@ def put_arrays(url, X, y, sample_weight, dtype, block_bytes, overwrite):
     def blocks():
         for first in range(0, max(n, 1), step):
             rows = slice(first, min(first + step, n))
-            more = tuple(None if a is None else a[rows] for a in (labels, weights))
+            more = None if labels is None else labels[rows]
             yield _block(X, frame, rows, dtype, more)
 
     names = [f"x{i}" for i in range(n_columns)] if frame is None else [str(c) for c in frame]
@@ -88,19 +87,19 @@ def put_parquet(url, sources, label, dtype, block_bytes, overwrite):
     return _put(url, blocks(), columns, len(columns), dtype, classes, label, overwrite)
 
 
-def _block(X, frame, rows, dtype, more):
+def _block(X, frame, rows, dtype, labels):
     """Return some rows as a block."""
     if sparse.issparse(X):
         part = X[rows]
         if not np.isfinite(part.data).all():
             raise ValueError("X is sparse and has values that are not finite numbers")
         arrays = part.indptr.astype(np.uint32), part.indices.astype(np.uint32), part.data
-        return Block(*arrays, *more, X.shape[1])
+        return Block(*arrays, labels, None, X.shape[1])
     if frame is None:
         columns = tuple(np.ascontiguousarray(X[rows].T))
-        return TableBlock(tuple(f"x{i}" for i in range(len(columns))), columns, *more)
+        return TableBlock(tuple(f"x{i}" for i in range(len(columns))), columns, labels)
     table = as_table(frame.iloc[rows], dtype)
-    return TableBlock(table.names, table.columns, *more)
+    return TableBlock(table.names, table.columns, labels)
 
 
 def as_table(frame, dtype):

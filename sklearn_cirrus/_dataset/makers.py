@@ -177,9 +177,7 @@ class Makers:
         )
 
     @classmethod
-    def from_arrays(
-        cls, X, y=None, *, sample_weight=None, dtype="float32", url=None, overwrite=False
-    ):
+    def from_arrays(cls, X, y=None, *, dtype="float32", url=None, overwrite=False):
         """Put arrays of this process into a store.
 
         Parameters
@@ -188,7 +186,6 @@ class Makers:
             Columns of a DataFrame may hold text; missing numbers are NaN, missing texts None.
         y : array of shape (n_rows,), optional
             Labels.
-        sample_weight : array of shape (n_rows,), optional
         dtype : {"float32", "float64"}, default="float32"
         url, overwrite
             As of :meth:`from_csv`.
@@ -204,7 +201,7 @@ class Makers:
         _check_choice("dtype", dtype, ("float32", "float64"))
         config = get_config()
         url = new_url(url, config)
-        made = put_arrays(url, X, y, sample_weight, dtype, config.block_bytes, overwrite)
+        made = put_arrays(url, X, y, dtype, config.block_bytes, overwrite)
         return cls(url, made)
 
     @classmethod

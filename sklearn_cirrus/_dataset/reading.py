@@ -10,7 +10,7 @@ def read_head(data):
     """Return the rows of a small dataset; see ``Dataset.head``."""
     blocks, places = _read(data)
     if not data.is_table:
-        return _as_csr(blocks, data.shape[1])[places]
+        return as_csr(blocks, data.shape[1])[places]
     columns = {}
     for i, name in enumerate(data.columns):
         cells = [block.columns[i] for block in blocks]
@@ -33,7 +33,7 @@ def read_arrays(data, max_bytes):
             "an estimator of sklearn_cirrus on the dataset itself, or raise max_bytes"
         )
     blocks, places = _read(data)
-    X = _as_dense(data, blocks) if data.is_table else _as_csr(blocks, data.shape[1])
+    X = _as_dense(data, blocks) if data.is_table else as_csr(blocks, data.shape[1])
     if data.classes is None:
         return X[places], None
     labels = [block.labels for block in blocks]
@@ -70,7 +70,7 @@ def _as_dense(data, blocks):
     return np.concatenate([np.empty((0, data.shape[1]), data.manifest.dtype), *parts])
 
 
-def _as_csr(blocks, n_features):
+def as_csr(blocks, n_features):
     """Return the rows of blocks as one csr_array."""
     parts = [sparse.csr_array((0, n_features), dtype=np.float32)]
     for block in blocks:
