@@ -1,11 +1,22 @@
 """scikit-learn estimators that train on serverless workers."""
 
+from ._dataset import Dataset
 from ._joblib import register_backend as _register_backend
 from .config import config_context, get_config, set_config
 from .linear_model import CirrusLogisticRegression
+from .preprocessing import CirrusFeatureHasher, CirrusMinMaxScaler, CirrusStandardScaler
 
 __version__ = "0.1.0"
 
 _register_backend()
 
-__all__ = ["CirrusLogisticRegression", "config_context", "get_config", "set_config"]
+__all__ = [
+    "CirrusFeatureHasher",
+    "CirrusLogisticRegression",
+    "CirrusMinMaxScaler",
+    "CirrusStandardScaler",
+    "Dataset",
+    "config_context",
+    "get_config",
+    "set_config",
+]

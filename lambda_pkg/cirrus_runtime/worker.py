@@ -13,12 +13,14 @@ import numpy as np
 
 from .board_redis import RedisBoard
 from .course import Course
+from .dataset_blocks import DatasetBlocks
 from .engines import InlineEngine, PushTag, open_shards
 from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
+from .map_job import Map
 from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
 from .retry import Retry
@@ -26,7 +28,7 @@ from .server import ParameterServer
 from .store import keep_store
 
 _MINIBATCHES = {"logistic": LogisticKernel}  # kinds of jobs that train by minibatches
-_WHOLE_BLOCKS = {"full_batch": FullBatch}  # kinds that compute something of a whole block
+_WHOLE_BLOCKS = {"full_batch": FullBatch, "map": Map}  # that take a block as a whole
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -123,7 +125,8 @@ class _Worker:
             self.kernel = _WHOLE_BLOCKS[job.kind](job, server.engine)
         else:
             self.kernel = _MINIBATCHES[job.kind].of(job)
-        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes)
+        read = getattr(self.kernel, "read", None) or DatasetBlocks.of(job)
+        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes, read)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
