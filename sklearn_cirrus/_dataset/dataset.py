@@ -1,16 +1,18 @@
 """``Dataset``: a lazy handle on blocks in a store."""
 
+import os
+from urllib.parse import unquote, urlsplit
+
 import numpy as np
 
-from cirrus_runtime.loading import labels_name
+from cirrus_runtime.dataset_objects import MANIFEST
 from cirrus_runtime.store import open_store
-from cirrus_runtime.tensors import decode_tensors
 from cirrus_runtime.views import pack_rows
 
+from ..exceptions import StoreError
 from .makers import Makers
-from .manifest import NAME, Manifest
-from .persist import persist
-from .reading import read_arrays, read_head
+from .manifest import Manifest
+from .reading import read_arrays, read_head, read_label_indices
 from .selection import select_rows
 
 _LARGEST = 1 << 30
@@ -104,13 +106,19 @@ class Dataset(Makers):
         return None if hashed or self.manifest.names is None else list(self.manifest.names)
 
     @property
+    def dtype(self):
+        """Dtype of numbers."""
+        found = [step["dtype"] for step in self.steps if "dtype" in step]
+        return found[-1] if found else self.manifest.dtype
+
+    @property
     def dtypes(self):
         """What each column holds."""
-        if not self.is_table or self.columns is None:
-            return self.manifest.dtype
-        words = {"number": self.manifest.dtype, "text": "text"}
-        pairs = zip(self.columns, self.manifest.types, strict=True)
-        return {name: words[kind] for name, kind in pairs}
+        if not self.is_table:
+            return self.dtype
+        words = {"number": self.dtype, "text": "text"}
+        names = self.columns or [f"x{i}" for i in range(self.shape[1])]
+        return {name: words[kind] for name, kind in zip(names, self.manifest.types, strict=True)}
 
     @property
     def classes(self):
@@ -144,7 +152,7 @@ class Dataset(Makers):
         return self.classes[self.label_indices()]
 
     def label_indices(self):
-        """Return the class index of each row, int64.
+        """Return the class index of each row, int32, read from the store.
 
         Raises
         ------
@@ -153,16 +161,7 @@ class Dataset(Makers):
         """
         if self.classes is None:
             raise ValueError("this dataset has no labels: pass y, or name label= when it is loaded")
-        maps, parts = self.view()["labels"], []
-        with open_store(self.url) as store:
-            for block in self.manifest.blocks:
-                name = labels_name(block["name"])
-                _, arrays = decode_tensors(store.get(name), name, lambda key: ("F32",), 4096)
-                labels = arrays["labels"].astype(np.int64)
-                becomes = maps.get(block["name"])
-                parts.append(labels if becomes is None else np.array(becomes)[labels])
-        labels = np.concatenate(parts)
-        return labels if self._rows is None else labels[self._rows]
+        return read_label_indices(self)
 
     # ---- Rows
 
@@ -176,7 +175,7 @@ class Dataset(Makers):
         ----------
         n : int, default=5
         """
-        return read_head(self[: int(n)])
+        return read_head(self[: max(0, int(n))])
 
     def to_arrays(self, max_bytes=_LARGEST):
         """Return all rows as arrays of this process.
@@ -201,6 +200,9 @@ class Dataset(Makers):
     def persist(self, url=None, *, overwrite=False, verbose=0):
         """Write the rows as they are read now, by workers, as a dataset of its own.
 
+        Rows come in the order of the dataset that they are from, whatever order they were
+        selected in.
+
         Parameters
         ----------
         url : str or None, default=None
@@ -214,9 +216,13 @@ class Dataset(Makers):
 
         Raises
         ------
+        ValueError
+            If there are no rows, or the url is where they are read from.
         StoreError
             If there is something at the url already, or it cannot be written to.
         """
+        from .persist import persist  # late: reading needs no Redis client
+
         manifest, url, cost = persist(self, url, overwrite, verbose)
         return type(self)(url, manifest, cost=cost)
 
@@ -231,18 +237,21 @@ class Dataset(Makers):
     def view(self):
         """Return what workers must know to read it: see ``views.py`` of the runtime."""
         manifest = self.manifest
-        labels, rows = {}, {}
-        for block in manifest.blocks:
-            if block["classes"] is not None and block["classes"] != manifest.classes:
-                place = {value: i for i, value in enumerate(manifest.classes)}
-                labels[block["name"]] = [place[value] for value in block["classes"]]
+        place = {value: i for i, value in enumerate(manifest.classes or ())}
+        labels, rows, digests = {}, {}, {}
+        found = {block["name"]: block for block in manifest.blocks}
         for name, inside, n_rows in self._selected():
+            digests[name] = found[name]["digest"]
+            classes = found[name]["classes"]
+            if classes is not None and classes != manifest.classes:
+                labels[name] = [place[value] for value in classes]
             if inside is not None:
                 rows[name] = pack_rows(inside, n_rows)
         return {
             "url": self.url,
             "kind": manifest.kind,
             "n_features": manifest.n_features,
+            "digests": digests,
             "labels": labels,
             "rows": rows,
             "steps": list(self.steps),
@@ -307,5 +316,13 @@ class Dataset(Makers):
         StoreError
             If there is none, or it is damaged.
         """
+        parts = urlsplit(url)
+        if parts.scheme == "file" and not os.path.isdir(unquote(parts.path)):
+            raise StoreError(f"there is no dataset at {url}: there is no such folder")
         with open_store(url) as store:
-            return cls(store.url, Manifest.decode(store.get(NAME), store.url))
+            if not store.exists(MANIFEST):
+                raise StoreError(
+                    f"there is no dataset at {store.url}: it has no {MANIFEST}; a loading that "
+                    "was broken off goes on when it is called again"
+                )
+            return cls(store.url, Manifest.decode(store.get(MANIFEST), store.url))

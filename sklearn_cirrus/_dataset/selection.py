@@ -20,7 +20,8 @@ def select_rows(key, n, rows):
         If the index is of another kind, or beyond the rows.
     """
     if isinstance(key, tuple):
-        if len(key) != 2 or key[1] not in (Ellipsis, slice(None)):
+        whole = len(key) == 2 and (key[1] is Ellipsis or isinstance(key[1], slice))
+        if not whole or key[1] not in (Ellipsis, slice(None)):
             raise IndexError("a Dataset is indexed by rows alone: data[rows]")
         key = key[0]
     if isinstance(key, slice):
