@@ -21,11 +21,12 @@ from ._dataset.moments import check_columns, take_columns
 from ._dataset.sample import sample_rows
 from ._ingest import Part
 from ._logistic_fit import LogisticFit
+from ._logistic_state import warm_start
 from ._reach import check_reach
 from ._resume import identity_of
 
 
-def fit_dataset(model, config, data, y, sample_weight, start):
+def fit_dataset(model, config, data, y, sample_weight):
     """Fit a CirrusLogisticRegression on a Dataset.
 
     Parameters
@@ -36,13 +37,11 @@ def fit_dataset(model, config, data, y, sample_weight, start):
     y : array-like of shape (n_rows,) or None
         The dataset's labels, if given.
     sample_weight : must be None
-    start : callable
-        Gives the LogisticState to go on from, or None, when called with (data, classes).
     """
     indices = _label_indices(data, y, sample_weight)
     counts = np.bincount(indices, minlength=len(data.classes))
     classes = classes_of(data.classes[counts > 0])
-    _train(model, config, data, indices, counts, classes, start(data, classes))
+    _train(model, config, data, indices, counts, classes, warm_start(model, data, classes))
     take_columns(model, data)
 
 

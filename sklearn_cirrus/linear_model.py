@@ -8,7 +8,7 @@ from ._convergence import warn_of_nonconvergence
 from ._dataset import Dataset
 from ._linear_classifier import LinearClassifier
 from ._logistic_parameters import check_parameters, learns_by_minibatches
-from ._logistic_state import LogisticState
+from ._logistic_state import state_to_go_on_from, warm_start
 from .config import get_config
 
 __all__ = ["CirrusLogisticRegression"]
@@ -199,12 +199,12 @@ class CirrusLogisticRegression(LinearClassifier):
 
             if self.solver == "lbfgs":
                 raise ValueError("solver='lbfgs' takes arrays: choose another one for a Dataset")
-            fit_dataset(self, config, X, y, sample_weight, self._warm_start)
+            fit_dataset(self, config, X, y, sample_weight)
             return self
         X, y = self._validate(X, y, reset=True)
         classes = classes_of(y)
         labels = np.searchsorted(classes, y)  # quicker than return_inverse, which sorts y
-        start = self._warm_start(X, classes)
+        start = warm_start(self, X, classes)
         weights = row_weights(X, y, classes, labels, self.class_weight, sample_weight)
         outcome = self._train(start, config, X, labels, weights, len(classes))
         self.classes_ = classes
@@ -248,7 +248,7 @@ class CirrusLogisticRegression(LinearClassifier):
         first = not hasattr(self, "coef_")
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        start = None if first else self._state_to_go_on_from()
+        start = None if first else state_to_go_on_from(self)
         if isinstance(X, Dataset):
             from ._dataset_fit import partial_fit_dataset
 
@@ -268,24 +268,6 @@ class CirrusLogisticRegression(LinearClassifier):
         check_parameters(self)
         n_workers = None if self.n_workers is None else int(self.n_workers)
         return get_config(backend=self.backend, n_workers=n_workers)
-
-    def _warm_start(self, X, classes):
-        """Return the weights of the fit before, if they are to be gone on from."""
-        if not (self.warm_start and hasattr(self, "coef_")):
-            return None
-        if not np.array_equal(classes, self.classes_) or self.coef_.shape[1] != X.shape[1]:
-            raise ValueError(
-                "warm_start=True needs the classes and the number of features of the fit before: "
-                f"{self.classes_!r} and {self.coef_.shape[1]}, not {classes!r} and {X.shape[1]}"
-            )
-        return LogisticState.of_weights(self.coef_, self.intercept_)
-
-    def _state_to_go_on_from(self):
-        """Return the solver's state, or the weights alone after a fit with another solver."""
-        state = self._state
-        if state.solver == self.solver and state.has_intercept == self.fit_intercept:
-            return state
-        return LogisticState.of_weights(self.coef_, self.intercept_)
 
     def _train(self, start, *data, one_pass=False):
         """Run one fit; return its LogisticOutcome."""

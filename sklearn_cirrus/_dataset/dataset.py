@@ -7,13 +7,12 @@ import numpy as np
 
 from cirrus_runtime.dataset_objects import MANIFEST
 from cirrus_runtime.store import open_store
-from cirrus_runtime.views import pack_rows
 
 from ..exceptions import StoreError
 from .makers import Makers
 from .manifest import Manifest
 from .reading import read_arrays, read_head, read_label_indices
-from .selection import select_rows
+from .selection import blocks_of, select_rows, view_of
 
 _LARGEST = 1 << 30
 
@@ -64,8 +63,6 @@ class Dataset(Makers):
         self.manifest = manifest
         self.steps = tuple(steps)
         self._rows = rows
-        counts = [block["n_rows"] for block in manifest.blocks]
-        self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
     # ---- What it is
 
@@ -75,7 +72,7 @@ class Dataset(Makers):
         return len(self), self._width
 
     def __len__(self):
-        return int(self._starts[-1]) if self._rows is None else len(self._rows)
+        return self.manifest.n_rows if self._rows is None else len(self._rows)
 
     def __repr__(self):
         n_blocks = len(self.blocks())
@@ -143,8 +140,7 @@ class Dataset(Makers):
     @property
     def nbytes(self):
         """Bytes of the blocks that have rows of it."""
-        used = set(self.blocks())
-        return sum(block["nbytes"] for block in self.manifest.blocks if block["name"] in used)
+        return sum(block["nbytes"] for block, _ in blocks_of(self))
 
     @property
     def y(self):
@@ -236,26 +232,7 @@ class Dataset(Makers):
 
     def view(self):
         """Return what workers must know to read it: see ``views.py`` of the runtime."""
-        manifest = self.manifest
-        place = {value: i for i, value in enumerate(manifest.classes or ())}
-        labels, rows, digests = {}, {}, {}
-        found = {block["name"]: block for block in manifest.blocks}
-        for name, inside, n_rows in self._selected():
-            digests[name] = found[name]["digest"]
-            classes = found[name]["classes"]
-            if classes is not None and classes != manifest.classes:
-                labels[name] = [place[value] for value in classes]
-            if inside is not None:
-                rows[name] = pack_rows(inside, n_rows)
-        return {
-            "url": self.url,
-            "kind": manifest.kind,
-            "n_features": manifest.n_features,
-            "digests": digests,
-            "labels": labels,
-            "rows": rows,
-            "steps": list(self.steps),
-        }
+        return view_of(self)
 
     @property
     def picks(self):
@@ -265,26 +242,9 @@ class Dataset(Makers):
     def blocks(self):
         """Return the names of the blocks that have rows of it, and how many, in order."""
         return {
-            name: n_rows if inside is None else len(inside)
-            for name, inside, n_rows in self._selected()
+            block["name"]: block["n_rows"] if inside is None else len(inside)
+            for block, inside in blocks_of(self)
         }
-
-    def _selected(self):
-        """Yield each block that is used: its name, its rows that are (None: all), how many it has.
-
-        Rows of a block are in rising order, each as often as it was asked for.
-        """
-        found = self.manifest.blocks
-        if self._rows is None:
-            for block in found:
-                yield block["name"], None, block["n_rows"]
-            return
-        rows = np.sort(self._rows)
-        bounds = np.searchsorted(rows, self._starts)
-        for i, block in enumerate(found):
-            inside = rows[bounds[i] : bounds[i + 1]] - self._starts[i]
-            if inside.size:
-                yield block["name"], inside, block["n_rows"]
 
     def with_step(self, step):
         """Return the dataset with one more thing done to its blocks when they are read."""

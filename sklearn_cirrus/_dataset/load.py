@@ -103,10 +103,7 @@ def _begin(place, options, overwrite):
             "broken off: give url= another place, or overwrite=True to start over"
         )
     done = [name for name in names if name.startswith(PART)]
-    parts = (_read(store, name) for name in done)
-    return {
-        int(name[len(PART) : -len(".json")]): part for name, part in zip(done, parts, strict=True)
-    }
+    return {int(name[len(PART) : -len(".json")]): _read(store, name) for name in done}
 
 
 def _read(store, name):
