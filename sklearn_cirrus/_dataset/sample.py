@@ -39,6 +39,6 @@ def sample_rows(data, dtype=np.float32):
         column = list(data.dtypes)[int(np.flatnonzero(~finite)[0])]
         raise ValueError(
             f"column {column!r} has values that are missing or not finite, and a linear model "
-            "takes none: hash the table with CirrusFeatureHasher, or fill them in before it is loaded"
+            "takes none: hash the table with CirrusFeatureHasher, or fill them in before loading"
         )
     return rows
