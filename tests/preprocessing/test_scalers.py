@@ -46,7 +46,7 @@ CASES = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN slice encountered")
+@pytest.mark.filterwarnings("ignore:All-NaN slice", "ignore:invalid value encountered in divide")
 @pytest.mark.parametrize("ours, theirs, parameters", CASES, ids=str)
 def test_scikit_learns_attributes_and_values(inline, X, ours, theirs, parameters):
     X = X[:, [0, 1, 3, 4, 5, 6, 7]]
@@ -80,8 +80,9 @@ def test_digits_far_from_zero_are_kept(inline):
 
 @pytest.mark.parametrize("with_std", [True, False])
 def test_sparse_rows_are_only_scaled(inline, with_std):
-    X = sparse.random(400, 20, 0.3, "csr", random_state=0, data_rvs=np.random.default_rng(0).normal)
+    X = sparse.random(400, 20, 0.3, "csr", random_state=0)
     X = sparse.csr_array(X)
+    X.data -= 0.4
     data = Dataset.from_arrays(X, dtype="float64")
     parameters = {"with_mean": False, "with_std": with_std}
     found = CirrusStandardScaler(**parameters).fit(data)
