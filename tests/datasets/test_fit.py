@@ -12,8 +12,11 @@ from sklearn_cirrus import (
     CirrusStandardScaler,
     Dataset,
     _convergence,
+    _trainer,
     config_context,
 )
+
+from .conftest import objects
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -103,23 +106,31 @@ def test_a_warm_start_goes_on(data, numbers):
         model.fit(Dataset.from_arrays(numbers[0][:, :2], numbers[1]))
 
 
-def test_a_fit_is_resumed(data, tmp_path):
+def test_a_fit_is_resumed(data, tmp_path, monkeypatch):
     """The checkpoint of a fit on one dataset is no other's."""
+    entry, runs = _trainer.Run._entry, []
+
+    def fail(run, epoch, *args):
+        if epoch == 20 and not runs:
+            runs.append(run.keys.run_id)
+            raise KeyboardInterrupt
+        return entry(run, epoch, *args)
+
+    monkeypatch.setattr(_trainer.Run, "_entry", fail)
     settings = {
         "backend": "local", "n_workers": 1, "checkpoint_seconds": 0.01, "keep_checkpoint": True,
         "store_url": tmp_path.as_uri(),
     }  # fmt: skip
-    parameters = {"random_state": 0, "tol": None, "learning_rate": 0.1}
-    with config_context(**settings):
-        CirrusLogisticRegression(max_iter=30, **parameters).fit(data)
-    runs = {path.parent.name for path in tmp_path.rglob("*") if path.parent.parent.name == "runs"}
-    (run,) = runs
-    with config_context(**settings, resume=run):
-        longer = CirrusLogisticRegression(max_iter=40, **parameters)
+    model = CirrusLogisticRegression(random_state=0, tol=None, learning_rate=0.1, max_iter=30)
+    with config_context(**settings), pytest.raises(KeyboardInterrupt):
+        model.fit(data)
+    with config_context(**settings, resume=runs[0]):
         for other in (data[10:], CirrusStandardScaler().fit(data).transform(data)):
             with pytest.raises(ValueError, match="the data: X, y or sample_weight"):
-                longer.fit(other)
-        assert len(longer.fit(data).history_) == 40
+                model.fit(other)
+        history = model.fit(data).history_
+    assert [entry["epoch"] for entry in history] == list(range(1, 31))
+    assert not objects(tmp_path)
 
 
 def test_the_end_is_looked_at_if_the_sample_is_all_there_is(data, monkeypatch):

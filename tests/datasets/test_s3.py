@@ -10,7 +10,6 @@ from sklearn_cirrus.exceptions import StoreError
 
 from .conftest import BUCKET, assert_same_frame
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
