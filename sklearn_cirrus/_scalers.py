@@ -104,9 +104,10 @@ class CirrusStandardScaler(_Scaler, StandardScaler):
                 "motivation and alternatives."
             )
         found = moments_of(data)
-        if hasattr(self, "n_samples_seen_") and self.mean_ is not None and self.var_ is not None:
+        if hasattr(self, "n_samples_seen_") and self.mean_ is not None:
             seen = np.broadcast_to(np.asarray(self.n_samples_seen_, float), found.count.shape)
-            squares = np.where(seen > 0, self.var_ * seen, 0.0)
+            known = self.var_ is not None  # with_std=False has no use for it
+            squares = np.where(seen > 0, self.var_ * seen, 0.0) if known else np.zeros_like(seen)
             found = merge(found.of(seen, self.mean_, squares), found)
         elif hasattr(self, "n_samples_seen_"):
             found = found.with_count(found.count + self.n_samples_seen_)

@@ -10,7 +10,9 @@ from sklearn_cirrus.exceptions import StoreError
 
 from .conftest import BUCKET, assert_same_frame
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:X does not have valid feature names"
+)
 
 
 def keys(bucket, prefix):
