@@ -12,7 +12,7 @@ from cirrus_runtime.server import ModelSpec
 
 from ._columns import Columns
 from ._convergence import look_for_better
-from ._ingest import Part, count_blocks, make_blocks
+from ._ingest import Part, count_blocks, make_blocks, row_bytes
 from ._lambda_settings import complete_config
 from ._logistic_state import LogisticOutcome, LogisticState, weights_of_user
 from ._open_run import open_run
@@ -39,6 +39,7 @@ class LogisticFit:
     """
 
     takes_checkpoints = True
+    sees_all_rows = True  # in this process
 
     def __init__(self, params, config, X, labels, weights, n_classes, *, one_pass=False):
         self.params = params
@@ -91,7 +92,7 @@ class LogisticFit:
             )
         elif params.learning_rate != "auto":
             rates = replace(rates, rate=float(params.learning_rate))
-        job = self._job(batch_size)
+        job = self._job(batch_size, self._options(train_rows, valid_rows, columns))
         schedule = self._schedule(rates, start.clock[0] if goes_on and start.clock else 0)
         spec = self._spec(columns, rates, train_rows, seen)
         if self.resumed is not None:
@@ -160,7 +161,16 @@ class LogisticFit:
         blocks = make_blocks(self.X, self.labels, weights, rows, n_blocks, columns.center)
         return Part(blocks, n_blocks, len(rows))
 
-    def _job(self, batch_size):
+    @property
+    def nbytes(self):
+        """About the bytes that the blocks take that are put."""
+        return row_bytes(self.X) * self.X.shape[0]
+
+    def _options(self, train_rows, valid_rows, columns):
+        """Return what the job's kernel must know besides."""
+        return {}
+
+    def _job(self, batch_size, options):
         """Return the job of the workers, without the places where it runs."""
         config = self.config
         return TrainJob(
@@ -175,6 +185,7 @@ class LogisticFit:
             buffer_bytes=config.buffer_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
+            options=options,
         )
 
     def _schedule(self, rates, steps):

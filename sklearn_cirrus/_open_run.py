@@ -1,7 +1,6 @@
 """Opens a run for a fit: its place, its checkpoints and its progress bar."""
 
 from ._checkpoint import Checkpoints
-from ._ingest import row_bytes
 from ._place import open_place
 from ._progress import Progress
 
@@ -19,7 +18,7 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
                 f"backend 'inline' has one worker, not {config.n_workers}: "
                 "use backend='local' or n_workers=None"
             )
-        place = open_place(config, job.run_id, row_bytes(fit.X) * fit.X.shape[0], fit.host)
+        place = open_place(config, job.run_id, fit.nbytes, fit.host)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)

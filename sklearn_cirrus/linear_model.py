@@ -5,6 +5,8 @@ from sklearn.utils.metaestimators import available_if
 
 from ._classes import classes_of, classes_of_stream, row_weights
 from ._convergence import warn_of_nonconvergence
+from ._dataset import Dataset
+from ._dataset.moments import take_columns
 from ._linear_classifier import LinearClassifier
 from ._logistic_parameters import check_parameters, learns_by_minibatches
 from ._logistic_state import LogisticState
@@ -158,15 +160,17 @@ class CirrusLogisticRegression(LinearClassifier):
         self.backend = backend
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Train on all rows.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Of float32 or float64; computed with in float32, by lbfgs in float64. A CSR matrix is
-            read as it is, other sparse formats are converted.
+            read as it is, other sparse formats are converted. Or a
+            :class:`~sklearn_cirrus.Dataset`, whose rows workers read where they lie.
         y : array-like of shape (n_samples,)
+            May be left out with a Dataset, whose labels it must be.
         sample_weight : array-like of shape (n_samples,), optional
             Not negative.
 
@@ -190,6 +194,8 @@ class CirrusLogisticRegression(LinearClassifier):
             lbfgs has ended with a gradient beyond ``tol``.
         """
         config = self._settings()
+        if isinstance(X, Dataset):
+            return self._fit_dataset(config, X, y, sample_weight)
         X, y = self._validate(X, y, reset=True)
         classes = classes_of(y)
         labels = np.searchsorted(classes, y)  # quicker than return_inverse, which sorts y
@@ -247,6 +253,25 @@ class CirrusLogisticRegression(LinearClassifier):
         outcome = self._train(start, config, X, labels, weights, len(classes), one_pass=True)
         self.classes_ = classes
         self._take(outcome)
+        return self
+
+    def _fit_dataset(self, config, data, y, sample_weight):
+        """Train on a Dataset."""
+        from ._dataset_fit import DatasetFit, classes_and_labels, weights_of_classes
+
+        if self.solver == "lbfgs":
+            raise ValueError("solver='lbfgs' takes arrays: choose another solver for a Dataset")
+        classes, used, labels = classes_and_labels(data, y, sample_weight)
+        goes_on = self.warm_start and hasattr(self, "coef_")
+        if goes_on:
+            self._check_warm_start(data, classes)
+        start = LogisticState.of_weights(self.coef_, self.intercept_) if goes_on else None
+        weights = weights_of_classes(self.class_weight, classes, labels)
+        outcome = DatasetFit(self, config, data, labels, weights, used).run(start)
+        take_columns(self, data)
+        self.classes_ = classes
+        self._take(outcome)
+        warn_of_nonconvergence(self, outcome, len(classes))
         return self
 
     def _settings(self):

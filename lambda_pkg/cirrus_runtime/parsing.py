@@ -19,12 +19,13 @@ _REASONS = {
     5: "the quote that begins a cell is never closed",
     6: "{cell} is not index:value with an index of {least} or more",
     7: "indices must rise along a row",
+    9: "the label is missing",
     8: "qid is not supported: there is no ranking here",
 }
 _MOST_TOLD = 100  # bad rows of one text
 LONGEST_TEXT = 2**31 - 1
 STATES = 5  # in which a byte may stand: see text.h
-ROW = 0
+ROW, PLAIN = 0, 2
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def first_row(text, delimiter, quote, state):
     return text_kernels.first_row(data.ctypes.data, data.size, ord(delimiter), _code(quote), state)
 
 
-def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=True):
+def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=True, label=None):
     """Parse rows of CSV or TSV.
 
     Parameters
@@ -123,6 +124,8 @@ def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=Tru
         Rows that begin here or behind are not parsed.
     is_last : bool
         Whether the file ends with the text. Else a row that the text ends in is not parsed.
+    label : int, optional
+        Number of a column that may not be missing.
 
     Returns
     -------
@@ -137,8 +140,8 @@ def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=Tru
     room = _count(data, at, b"\n") + 1
     columns = (text_kernels.Column * max(1, len(kinds)))()
     kept = []
-    for column, kind in zip(columns, kinds, strict=False):
-        column.kind = _KINDS.index(kind)
+    for number, (column, kind) in enumerate(zip(columns, kinds, strict=False)):
+        column.kind, column.required = _KINDS.index(kind), number == label
         if kind == "number":
             arrays = (np.empty(room, np.float64),)
             column.numbers = arrays[0].ctypes.data

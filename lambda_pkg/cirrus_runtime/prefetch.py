@@ -19,6 +19,11 @@ from .retry import Retry
 _TAKE_SECONDS = 1.0
 
 
+def read_block(store, name):
+    """Return a block of the store."""
+    return decode_block(store.get(name), name)
+
+
 class BlockCache:
     """Blocks kept in memory, those used last, within a bound.
 
@@ -30,10 +35,13 @@ class BlockCache:
         what is to be kept in its place (it has ``nbytes``), or None to keep the block.
     nbytes : int
         Bound on the bytes of the blocks kept.
+    read : callable, optional
+        Called with (store, name) to read and decode a block; by default :func:`read_block`.
     """
 
-    def __init__(self, store, accept, nbytes):
+    def __init__(self, store, accept, nbytes, read=None):
         self._store = store
+        self._read = read or read_block
         self._accept = accept
         self._bound = nbytes
         self._nbytes = 0
@@ -45,7 +53,7 @@ class BlockCache:
         if block is not None:
             self._blocks.move_to_end(name)
             return block
-        block = decode_block(self._store.get(name), name)
+        block = self._read(self._store, name)
         block = self._accept(block, name) or block
         if block.nbytes <= self._bound:
             self._blocks[name] = block
