@@ -62,6 +62,29 @@ def test_buckets():
     assert (found != oracle).nnz == 0
 
 
+def test_buckets_of_all_small_counts_and_of_numbers_between():
+    numbers = np.concatenate([np.arange(1100.0), np.arange(1100) + 0.5, np.logspace(3, 300, 500)])
+    table = TableBlock(("c",), (numbers,))
+    found = as_matrix(hash_table(table, 2**20, False, "buckets"))
+    texts = [{"c": str(int(bucket))} for bucket in np.log1p(numbers) ** 2]
+    oracle = FeatureHasher(2**20, alternate_sign=False).transform(texts)
+    assert (found != oracle).nnz == 0
+
+
+@pytest.mark.parametrize("n_columns", [63, 64, 65, 130, 1000])
+@pytest.mark.parametrize("n_features", [50, 2**20])
+def test_rows_of_many_columns(n_columns, n_features):
+    """Also whose names have every length, and texts every length that a word of four may end in."""
+    rng = np.random.default_rng(n_columns)
+    cells = [[f"{'x' * (i % 9)}{j}" for i in rng.integers(0, 50, 3)] for j in range(n_columns)]
+    names = tuple(f"{'n' * (j % 7)}{j}" for j in range(n_columns))
+    table = TableBlock(names, tuple(map(Text.of, cells)))
+    found = as_matrix(hash_table(table, n_features, True, dtype=np.float64))
+    oracle = FeatureHasher(n_features).transform(as_dicts(table))
+    assert abs(found - oracle).sum() == 0  # sums of ones are exact
+    assert found.has_sorted_indices
+
+
 def test_ones_take_no_space():
     table = TableBlock(("a",), (Text.of(["x", "y"]),), labels=np.array([0, 1], np.float32))
     block = hash_table(table, 2**20, False)
