@@ -3,8 +3,11 @@
 It is a :class:`~sklearn_cirrus._logistic_fit.LogisticFit` that puts no blocks. What that learns of
 the columns from all rows (scales, curvature, centre), this one learns from a sample: all of it
 decides the size of steps alone, or is a change of variables that is undone at the end, so the
-optimum is the same.
+optimum is the same. What it does not do, unless the sample is all there is, is to look in the end
+whether the objective can be lowered: that takes all rows in this process.
 """
+
+import json
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -12,11 +15,86 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from cirrus_runtime.views import pack_numbers
 
-from ._classes import classes_of
+from ._classes import classes_of, classes_of_stream
+from ._convergence import warn_of_nonconvergence
+from ._dataset.moments import check_columns, take_columns
 from ._dataset.sample import sample_rows
 from ._ingest import Part
 from ._logistic_fit import LogisticFit
+from ._logistic_state import warm_start
+from ._reach import check_reach
 from ._resume import identity_of
+
+
+def fit_dataset(model, config, data, y, sample_weight):
+    """Fit a CirrusLogisticRegression on a Dataset.
+
+    Parameters
+    ----------
+    model : CirrusLogisticRegression
+    config : Config
+    data : Dataset
+    y : array-like of shape (n_rows,) or None
+        The dataset's labels, if given.
+    sample_weight : must be None
+    """
+    indices = _label_indices(data, y, sample_weight)
+    counts = np.bincount(indices, minlength=len(data.classes))
+    classes = classes_of(data.classes[counts > 0])
+    _train(model, config, data, indices, counts, classes, warm_start(model, data, classes))
+    take_columns(model, data)
+
+
+def partial_fit_dataset(model, config, data, y, classes, sample_weight, start):
+    """Train a CirrusLogisticRegression for one epoch on a Dataset; see :func:`fit_dataset`.
+
+    Parameters
+    ----------
+    classes : array-like or None
+        As of ``partial_fit``.
+    start : LogisticState or None
+    """
+    if start is not None:
+        check_columns(model, data)
+    indices = _label_indices(data, y, sample_weight)
+    counts = np.bincount(indices, minlength=len(data.classes))
+    known = None if start is None else model.classes_
+    classes = classes_of_stream(data.classes[counts > 0], classes, known)
+    _train(model, config, data, indices, counts, classes, start, one_pass=True)
+    if known is None:
+        take_columns(model, data)
+
+
+def _label_indices(data, y, sample_weight):
+    """Return the index of each row's label among the classes of the dataset."""
+    if sample_weight is not None:
+        raise ValueError(
+            "sample_weight cannot be used with a Dataset: weigh classes with class_weight"
+        )
+    if not len(data):
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+    indices = data.label_indices()
+    if y is not None and not np.array_equal(np.asarray(y), data.classes[indices]):
+        raise ValueError("y is not the labels of the dataset: leave it out, or pass data.y")
+    return indices
+
+
+def _train(model, config, data, indices, counts, classes, start, one_pass=False):
+    """Train, and set the fitted attributes."""
+    becomes = np.searchsorted(classes, data.classes)
+    becomes[counts == 0] = 0  # perhaps none of the classes, and nobody's
+    weights = None
+    if model.class_weight is not None:
+        counts = np.bincount(becomes, counts, minlength=len(classes))
+        weights = compute_class_weight(
+            model.class_weight, classes=classes, y=classes, sample_weight=counts
+        )
+    fit = DatasetFit(model, config, data, becomes, indices, weights, len(classes), one_pass)
+    outcome = fit.run(start)
+    model.classes_ = classes
+    model._take(outcome)
+    if not one_pass:
+        warn_of_nonconvergence(model, outcome, len(classes))
 
 
 class DatasetFit(LogisticFit):
@@ -27,23 +105,28 @@ class DatasetFit(LogisticFit):
     params : CirrusLogisticRegression
     config : Config
     data : Dataset
-    labels : int array of shape (n_rows,)
-        Class indices among ``classes``.
+    becomes : int array
+        Which class of the fit each class of the dataset is.
+    indices : int array of shape (n_rows,)
+        Class of each row among those of the dataset.
     class_weights : float64 array of shape (n_classes,) or None
-    classes : int array of shape (n_classes,)
-        Which of the dataset's classes they are.
+    n_classes : int
     one_pass : bool
     """
 
-    sees_all_rows = False
-
-    def __init__(self, params, config, data, labels, class_weights, classes, *, one_pass=False):
-        sample = sample_rows(data)
-        super().__init__(params, config, sample, labels, None, len(classes), one_pass=one_pass)
-        self.data, self.classes = data, classes
-        self._of_class = class_weights
+    def __init__(
+        self, params, config, data, becomes, indices, class_weights, n_classes, one_pass=False
+    ):
+        labels = becomes[indices]
+        super().__init__(
+            params, config, sample_rows(data), labels, None, n_classes, one_pass=one_pass
+        )
+        check_reach(self.config, data.url)
+        self.data, self._becomes, self._of_class = data, becomes, class_weights
         if class_weights is not None:
             self.weights = class_weights[labels]
+        in_order = data.picks is None or (np.diff(data.picks) >= 0).all()
+        self.sees_all_rows = in_order and self.X.shape[0] == len(data)
 
     @property
     def nbytes(self):
@@ -84,56 +167,15 @@ class DatasetFit(LogisticFit):
             parts = {"center": pack_numbers(columns.center), "scale": None, "shift": None}
             data = data.with_step({"step": "affine", **parts, "clip": None})
         data = data.with_step({"step": "rows", "dtype": "float32"})
-        becomes = np.zeros(len(data.manifest.classes))
-        becomes[self.classes] = np.arange(len(self.classes))
-        weights = None
+        becomes, weights = self._becomes.astype(float).tolist(), None
         if self._of_class is not None:
             weights = (self._of_class / mean).tolist()
-        return data.with_step(
-            {"step": "labels", "becomes": becomes.tolist(), "weights": weights}
-        ).view()
+        return data.with_step({"step": "labels", "becomes": becomes, "weights": weights}).view()
 
     def _identity(self, n_blocks):
         if self._known is None:
-            digests = "".join(block["digest"] for block in self.data.manifest.blocks)
-            picks = self.data.picks
-            data = np.frombuffer(digests.encode(), np.uint8), self.labels, picks
+            what = [block["digest"] for block in self.data.manifest.blocks], self.data.steps
+            what = np.frombuffer(json.dumps(what).encode(), np.uint8)
+            data = what, self.labels, self.data.picks
             self._known = identity_of(self.params, *data, self.seed, n_blocks)
         return self._known
-
-
-def classes_and_labels(data, y, sample_weight):
-    """Return the classes that a Dataset has rows of, and each row's index among them.
-
-    Parameters
-    ----------
-    data : Dataset
-    y : array-like of shape (n_rows,) or None
-    sample_weight : must be None
-
-    Returns
-    -------
-    classes : array
-    used : int array
-        Their places among all classes of the dataset.
-    labels : int array of shape (n_rows,)
-
-    Raises
-    ------
-    ValueError
-        If y is not the dataset's, or there is one class alone.
-    """
-    if sample_weight is not None:
-        raise ValueError("sample_weight cannot be used with a Dataset")
-    indices = data.label_indices()
-    if y is not None and not np.array_equal(np.asarray(y), data.classes[indices]):
-        raise ValueError("y is not the labels of the dataset: leave it out, or pass data.y")
-    used, labels = np.unique(indices, return_inverse=True)
-    return classes_of(data.classes[used]), used, labels
-
-
-def weights_of_classes(class_weight, classes, labels):
-    """Return the weight of each class, or None."""
-    if class_weight is None:
-        return None
-    return compute_class_weight(class_weight, classes=classes, y=classes[labels])

@@ -8,7 +8,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._dataset import Dataset
-from ._dataset.margins import margins_of
 
 
 class LinearClassifier(ClassifierMixin, BaseEstimator):
@@ -28,6 +27,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if isinstance(X, Dataset):
+            from ._dataset.margins import margins_of  # late: predicting needs no Redis client
+
             scores = margins_of(X, self)
             return scores[:, 0] if scores.shape[1] == 1 else scores
         X = self._validate(X, reset=False)

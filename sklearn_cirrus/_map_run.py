@@ -16,6 +16,7 @@ from ._checkpoint import Checkpoints
 from ._cost import BudgetSpent
 from ._lambda_settings import complete_config
 from ._place import open_place
+from ._reach import check_reach
 from ._trainer import Run, new_run_id
 from .exceptions import CirrusError, RunEnded, ServerUnavailable
 
@@ -110,12 +111,16 @@ def run_map(config, operation, options, items, *, seed=0, look=None, progress=No
 
     Raises
     ------
+    ConfigurationError
+        If the workers cannot reach what they are to read.
     CirrusError
         If server, store or workers failed, or ``max_cost`` is spent.
     """
     if not items:
         return {}, 0.0
     config, host = complete_config(config)
+    sources = options.get("view"), *options.get("sources", ())
+    check_reach(config, options.get("url"), *(source and source["url"] for source in sources))
     job = TrainJob(
         run_id=new_run_id(),
         n_features=1,

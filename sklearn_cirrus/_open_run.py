@@ -13,11 +13,6 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
 
     def __init__(self, fit, job, make, n_rows):
         params, config = fit.params, fit.config
-        if config.backend == "inline" and (config.n_workers or 1) > 1:
-            raise ValueError(
-                f"backend 'inline' has one worker, not {config.n_workers}: "
-                "use backend='local' or n_workers=None"
-            )
         place = open_place(config, job.run_id, fit.nbytes, fit.host)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter

@@ -3,16 +3,13 @@
 Each takes the view of the dataset from the job, and the name of a block as that of the lease.
 """
 
-import hashlib
-
 import numpy as np
 
-from .blocks import Block, encode_block
+from .blocks import Block
+from .dataset_objects import block_name, put_block
 from .errors import BlockError
-from .loading import labels_name
-from .store import open_store
-from .tables import TableBlock, encode_table
-from .tensors import encode_tensors
+from .store import keep_store
+from .tables import TableBlock
 from .views import as_numbers, pack_numbers, read_view, unpack_numbers
 
 
@@ -99,21 +96,7 @@ class Margins(_OnBlocks):
 class Persist(_OnBlocks):
     """Blocks as the view has them, written to the store at ``url``; the result tells of them."""
 
-    def __init__(self, job):
-        super().__init__(job)
-        self._store = open_store(job.options["url"])
-
     def apply(self, lease, block):
-        name = f"block-{lease.block:06d}-000.safetensors"
-        pieces = encode_table(block) if isinstance(block, TableBlock) else encode_block(block)
-        digest = hashlib.blake2b(digest_size=16)
-        for piece in pieces:
-            digest.update(piece)
-        self._store.put(name, pieces)
-        counts = None
-        if block.labels is not None:
-            n_classes = self._options["n_classes"]
-            counts = np.bincount(block.labels.astype(np.int64), minlength=n_classes).tolist()
-            self._store.put(labels_name(name), encode_tensors({}, {"labels": block.labels}))
-        told = {"name": name, "n_rows": block.n_rows, "nbytes": block.nbytes}
-        return block.n_rows, told | {"digest": digest.hexdigest(), "counts": counts}
+        store = keep_store(self._options["url"])
+        told = put_block(store, block_name(lease.block), block, self._options["classes"])
+        return block.n_rows, told

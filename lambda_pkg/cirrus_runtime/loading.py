@@ -10,18 +10,17 @@ A range becomes a block, a compressed file some. When they are written, an objec
 says so: loading that was broken off goes on from these.
 """
 
-import hashlib
 import json
 
 import numpy as np
 
-from .blocks import Block, encode_block
+from .blocks import Block
+from .dataset_objects import block_name, part_name, put_block
 from .errors import StoreError
 from .parsing import PLAIN, ROW, first_row, follow, parse_delimited, parse_libsvm
 from .sources import decompress, open_source, read_pieces
-from .store import open_store
-from .tables import TableBlock, Text, encode_table
-from .tensors import encode_tensors
+from .store import keep_store
+from .tables import TableBlock, Text
 
 MOST_CLASSES = 1000
 _TAIL = 1 << 16  # bytes read at a time to finish the last row
@@ -100,7 +99,7 @@ class Load:
     def __init__(self, job):
         self._options = options = job.options
         self._ranges = Ranges(options["sources"], options["range_bytes"])
-        self._store = open_store(options["url"])
+        self._store = keep_store(options["url"])
         self._delimiter, self._quote = options["delimiter"], options["quote"]
 
     def read(self, store, name):
@@ -119,7 +118,9 @@ class Load:
             part["n_bad"] += parsed.n_bad
             part["n_columns"] = max(part["n_columns"], parsed.n_columns)
             if parsed.n_rows:
-                part["blocks"].append(self._put(parsed, number, len(part["blocks"])))
+                name = block_name(number, len(part["blocks"]))
+                block, classes = self._block(parsed, self._ranges[number][0])
+                part["blocks"].append(put_block(self._store, name, block, classes))
         if not part["n_bad"] or self._options["skips"]:
             self._store.put(part_name(number), json.dumps(part).encode())
         return sum(block["n_rows"] for block in part["blocks"]), part
@@ -185,68 +186,49 @@ class Load:
         more = self._delimiter, self._quote, at, limit, is_last, options["label"]
         return parse_delimited(text, options["kinds"], *more)
 
-    def _put(self, parsed, number, piece):
-        """Write the rows that were parsed as a block; return what a part says of it."""
-        if self._options["format"] == "libsvm":
-            labels, indptr, indices, values = parsed.columns
-            classes, counts, labels = _encode(labels.tolist())
-            block = Block(
-                *(indptr, indices, None if (values == 1).all() else self._narrow(values)),
-                *(labels, None, self._options["n_features"] or max(1, parsed.n_columns)),
+    def _block(self, parsed, source):
+        """Return the rows that were parsed as a block, and the classes that its labels index."""
+        options = self._options
+        if options["format"] != "libsvm":
+            return self._table(parsed, source)
+        labels, indptr, indices, values = parsed.columns
+        n_features = options["n_features"]
+        if n_features is not None and parsed.n_columns > n_features:
+            raise StoreError(
+                f"{source['url']} has {parsed.n_columns} columns, more than {n_features=}"
             )
-            pieces = encode_block(block)
-        else:
-            block, classes, counts = self._table(parsed)
-            pieces = encode_table(block)
-        name = f"block-{number:06d}-{piece:03d}.safetensors"
-        digest = hashlib.blake2b(digest_size=16)
-        for buffer in pieces:
-            digest.update(buffer)
-        self._store.put(name, pieces)
-        if block.labels is not None:
-            self._store.put(labels_name(name), encode_tensors({}, {"labels": block.labels}))
-        return {
-            "name": name,
-            "n_rows": parsed.n_rows,
-            "nbytes": sum(len(memoryview(buffer).cast("B")) for buffer in pieces),
-            "digest": digest.hexdigest(),
-            "classes": classes,
-            "counts": counts,
-        }
+        classes, labels = _encode(labels, source)
+        values = None if (values == 1).all() else self._narrow(values)
+        n_features = n_features or max(1, parsed.n_columns)
+        return Block(indptr, indices, values, labels, None, n_features), classes
 
-    def _table(self, parsed):
-        """Return the table of what was parsed, and its classes and how often each occurs."""
+    def _table(self, parsed, source):
+        """Return the table of what was parsed, and the classes that its labels index."""
         options, label = self._options, self._options["label"]
         names, columns = [], []
         for i, (name, column) in enumerate(zip(options["names"], parsed.columns, strict=True)):
             if column is not None and i != label:
                 names.append(name)
                 columns.append(column if isinstance(column, Text) else self._narrow(column))
-        classes = counts = labels = None
+        classes = labels = None
         if label is not None:
-            classes, counts, labels = _encode(parsed.columns[label].tolist())
-        return TableBlock(tuple(names), tuple(columns), labels), classes, counts
+            classes, labels = _encode(parsed.columns[label], source)
+        return TableBlock(tuple(names), tuple(columns), labels), classes
 
     def _narrow(self, values):
         """Return numbers in the dtype that was asked for."""
         return values.astype(self._options["dtype"], copy=False)
 
 
-def labels_name(name):
-    """Return the name of the object that holds the labels of a block alone."""
-    return name.replace("block-", "labels-", 1)
-
-
-def part_name(number):
-    """Return the name of the object that says what became of a range."""
-    return f"part-{number:06d}.json"
-
-
-def _encode(values):
-    """Return the distinct labels, how often each occurs, and the index of each row's."""
-    classes, labels, counts = np.unique(values, return_inverse=True, return_counts=True)
+def _encode(values, source):
+    """Return the distinct labels, sorted, and the index of each row's."""
+    if isinstance(values, Text):
+        values = np.array(values.tolist())
+    classes, labels = np.unique(values, return_inverse=True)
     if len(classes) > MOST_CLASSES:
         raise StoreError(
-            f"the label column has {len(classes)} distinct values in one block: it holds no classes"
+            f"{source['url']}: the labels of one block have {len(classes)} distinct values, more "
+            f"than the {MOST_CLASSES} that classes may have; if these are no classes, load the "
+            "file without label="
         )
-    return classes.tolist(), counts.tolist(), labels.astype(np.float32)
+    return classes.tolist(), labels.astype(np.float32)

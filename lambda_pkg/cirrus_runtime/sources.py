@@ -10,6 +10,7 @@ import zlib
 from urllib.parse import unquote, urlsplit
 
 from .errors import StoreError
+from .store import keep_store
 
 _PIECE = 8 << 20  # bytes of a stream that are read at a time
 _GZIP = 16 + zlib.MAX_WBITS
@@ -28,7 +29,7 @@ def open_source(url):
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return _File(url, unquote(parts.path))
     if parts.scheme == "s3" and parts.path.strip("/"):
-        return _S3Object(url, parts.netloc, unquote(parts.path[1:]))
+        return _S3Object(parts.netloc, unquote(parts.path[1:]))
     raise StoreError(f"bad url {url!r} of a file: write file:///path or s3://bucket/key")
 
 
@@ -62,11 +63,9 @@ class _File:
 class _S3Object:
     """An object of S3."""
 
-    def __init__(self, url, bucket, key):
-        from .store_s3 import S3Store  # only who uses S3 pays for it
-
-        self._url, self._key = url, key
-        self._store = S3Store(bucket)
+    def __init__(self, bucket, key):
+        self._key = key
+        self._store = keep_store(f"s3://{bucket}")
 
     def size(self):
         """Return the bytes of the object, and a text that changes when it is written anew."""

@@ -3,6 +3,7 @@
 A view is JSON, so that a job can carry it:
 
 - ``url``: store of the dataset; ``kind``: ``"table"`` or ``"rows"``; ``n_features`` of rows;
+- ``digests``: BLAKE2b (16 bytes, hexadecimal) of each block that is used, by name;
 - ``labels``: for a block whose label indices are not those of the whole dataset, by name, what
   they become;
 - ``rows``: for a block that is not taken whole, by name, which rows: see :func:`pack_rows`;
@@ -11,17 +12,20 @@ A view is JSON, so that a job can carry it:
 
 import base64
 import zlib
+from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
 
 from .blocks import Block, decode_block
+from .dataset_objects import digest_of
 from .errors import BlockError
 from .hashing import hash_table
-from .store import open_store
+from .store import keep_store
 from .tables import TableBlock, Text, decode_table
 
-_stores = {}
+_checked = OrderedDict()  # blocks whose bytes were right when this process first read them
+_MOST_CHECKED = 1 << 16
 
 
 def read_view(view, name):
@@ -40,9 +44,10 @@ def read_view(view, name):
     Raises
     ------
     StoreError
-        If it cannot be read, or a step cannot be done.
+        If it cannot be read, is not what was written, or a step cannot be done.
     """
-    data = _open(view["url"]).get(name)
+    data = keep_store(view["url"]).get(name)
+    _check(data, view["url"], name, view["digests"][name])
     if view["kind"] == "table":
         block = decode_table(data, name)
     else:
@@ -59,12 +64,19 @@ def read_view(view, name):
     return block
 
 
-def _open(url):
-    """Return the store of this process at a url."""
-    if url not in _stores:
-        _stores.clear()
-        _stores[url] = open_store(url)
-    return _stores[url]
+def _check(data, url, name, digest):
+    """Refuse a block that is not what was written; look at each the first time it is read."""
+    known = url, name, digest
+    if known in _checked:
+        return
+    if digest_of([data]) != digest:
+        raise BlockError(
+            f"{name} in {url} is not what was written there: it is damaged, or another dataset "
+            "was written over it; load the dataset anew"
+        )
+    _checked[known] = None
+    while len(_checked) > _MOST_CHECKED:
+        _checked.popitem(last=False)
 
 
 def pack_rows(rows, n_rows):

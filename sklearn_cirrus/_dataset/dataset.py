@@ -1,17 +1,18 @@
 """``Dataset``: a lazy handle on blocks in a store."""
 
+import os
+from urllib.parse import unquote, urlsplit
+
 import numpy as np
 
-from cirrus_runtime.loading import labels_name
+from cirrus_runtime.dataset_objects import MANIFEST
 from cirrus_runtime.store import open_store
-from cirrus_runtime.tensors import decode_tensors
-from cirrus_runtime.views import pack_rows
 
+from ..exceptions import StoreError
 from .makers import Makers
-from .manifest import NAME, Manifest
-from .persist import persist
-from .reading import read_arrays, read_head
-from .selection import select_rows
+from .manifest import Manifest
+from .reading import read_arrays, read_head, read_label_indices
+from .selection import blocks_of, select_rows, view_of
 
 _LARGEST = 1 << 30
 
@@ -62,8 +63,6 @@ class Dataset(Makers):
         self.manifest = manifest
         self.steps = tuple(steps)
         self._rows = rows
-        counts = [block["n_rows"] for block in manifest.blocks]
-        self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
     # ---- What it is
 
@@ -73,7 +72,7 @@ class Dataset(Makers):
         return len(self), self._width
 
     def __len__(self):
-        return int(self._starts[-1]) if self._rows is None else len(self._rows)
+        return self.manifest.n_rows if self._rows is None else len(self._rows)
 
     def __repr__(self):
         n_blocks = len(self.blocks())
@@ -104,13 +103,19 @@ class Dataset(Makers):
         return None if hashed or self.manifest.names is None else list(self.manifest.names)
 
     @property
+    def dtype(self):
+        """Dtype of numbers."""
+        found = [step["dtype"] for step in self.steps if "dtype" in step]
+        return found[-1] if found else self.manifest.dtype
+
+    @property
     def dtypes(self):
         """What each column holds."""
-        if not self.is_table or self.columns is None:
-            return self.manifest.dtype
-        words = {"number": self.manifest.dtype, "text": "text"}
-        pairs = zip(self.columns, self.manifest.types, strict=True)
-        return {name: words[kind] for name, kind in pairs}
+        if not self.is_table:
+            return self.dtype
+        words = {"number": self.dtype, "text": "text"}
+        names = self.columns or [f"x{i}" for i in range(self.shape[1])]
+        return {name: words[kind] for name, kind in zip(names, self.manifest.types, strict=True)}
 
     @property
     def classes(self):
@@ -135,8 +140,7 @@ class Dataset(Makers):
     @property
     def nbytes(self):
         """Bytes of the blocks that have rows of it."""
-        used = set(self.blocks())
-        return sum(block["nbytes"] for block in self.manifest.blocks if block["name"] in used)
+        return sum(block["nbytes"] for block, _ in blocks_of(self))
 
     @property
     def y(self):
@@ -144,7 +148,7 @@ class Dataset(Makers):
         return self.classes[self.label_indices()]
 
     def label_indices(self):
-        """Return the class index of each row, int64.
+        """Return the class index of each row, int32, read from the store.
 
         Raises
         ------
@@ -153,16 +157,7 @@ class Dataset(Makers):
         """
         if self.classes is None:
             raise ValueError("this dataset has no labels: pass y, or name label= when it is loaded")
-        maps, parts = self.view()["labels"], []
-        with open_store(self.url) as store:
-            for block in self.manifest.blocks:
-                name = labels_name(block["name"])
-                _, arrays = decode_tensors(store.get(name), name, lambda key: ("F32",), 4096)
-                labels = arrays["labels"].astype(np.int64)
-                becomes = maps.get(block["name"])
-                parts.append(labels if becomes is None else np.array(becomes)[labels])
-        labels = np.concatenate(parts)
-        return labels if self._rows is None else labels[self._rows]
+        return read_label_indices(self)
 
     # ---- Rows
 
@@ -176,7 +171,7 @@ class Dataset(Makers):
         ----------
         n : int, default=5
         """
-        return read_head(self[: int(n)])
+        return read_head(self[: max(0, int(n))])
 
     def to_arrays(self, max_bytes=_LARGEST):
         """Return all rows as arrays of this process.
@@ -201,6 +196,9 @@ class Dataset(Makers):
     def persist(self, url=None, *, overwrite=False, verbose=0):
         """Write the rows as they are read now, by workers, as a dataset of its own.
 
+        Rows come in the order of the dataset that they are from, whatever order they were
+        selected in.
+
         Parameters
         ----------
         url : str or None, default=None
@@ -214,9 +212,13 @@ class Dataset(Makers):
 
         Raises
         ------
+        ValueError
+            If there are no rows, or the url is where they are read from.
         StoreError
             If there is something at the url already, or it cannot be written to.
         """
+        from .persist import persist  # late: reading needs no Redis client
+
         manifest, url, cost = persist(self, url, overwrite, verbose)
         return type(self)(url, manifest, cost=cost)
 
@@ -230,23 +232,7 @@ class Dataset(Makers):
 
     def view(self):
         """Return what workers must know to read it: see ``views.py`` of the runtime."""
-        manifest = self.manifest
-        labels, rows = {}, {}
-        for block in manifest.blocks:
-            if block["classes"] is not None and block["classes"] != manifest.classes:
-                place = {value: i for i, value in enumerate(manifest.classes)}
-                labels[block["name"]] = [place[value] for value in block["classes"]]
-        for name, inside, n_rows in self._selected():
-            if inside is not None:
-                rows[name] = pack_rows(inside, n_rows)
-        return {
-            "url": self.url,
-            "kind": manifest.kind,
-            "n_features": manifest.n_features,
-            "labels": labels,
-            "rows": rows,
-            "steps": list(self.steps),
-        }
+        return view_of(self)
 
     @property
     def picks(self):
@@ -256,26 +242,9 @@ class Dataset(Makers):
     def blocks(self):
         """Return the names of the blocks that have rows of it, and how many, in order."""
         return {
-            name: n_rows if inside is None else len(inside)
-            for name, inside, n_rows in self._selected()
+            block["name"]: block["n_rows"] if inside is None else len(inside)
+            for block, inside in blocks_of(self)
         }
-
-    def _selected(self):
-        """Yield each block that is used: its name, its rows that are (None: all), how many it has.
-
-        Rows of a block are in rising order, each as often as it was asked for.
-        """
-        found = self.manifest.blocks
-        if self._rows is None:
-            for block in found:
-                yield block["name"], None, block["n_rows"]
-            return
-        rows = np.sort(self._rows)
-        bounds = np.searchsorted(rows, self._starts)
-        for i, block in enumerate(found):
-            inside = rows[bounds[i] : bounds[i + 1]] - self._starts[i]
-            if inside.size:
-                yield block["name"], inside, block["n_rows"]
 
     def with_step(self, step):
         """Return the dataset with one more thing done to its blocks when they are read."""
@@ -307,5 +276,13 @@ class Dataset(Makers):
         StoreError
             If there is none, or it is damaged.
         """
+        parts = urlsplit(url)
+        if parts.scheme == "file" and not os.path.isdir(unquote(parts.path)):
+            raise StoreError(f"there is no dataset at {url}: there is no such folder")
         with open_store(url) as store:
-            return cls(store.url, Manifest.decode(store.get(NAME), store.url))
+            if not store.exists(MANIFEST):
+                raise StoreError(
+                    f"there is no dataset at {store.url}: it has no {MANIFEST}; a loading that "
+                    "was broken off goes on when it is called again"
+                )
+            return cls(store.url, Manifest.decode(store.get(MANIFEST), store.url))

@@ -7,6 +7,7 @@ from cirrus_runtime.parsing import parse_delimited
 
 from .files import read_head
 
+_MARK = b"\xef\xbb\xbf"  # a byte order mark
 _TYPES = ("number", "text", "skip")
 _CRITEO = [f"I{i}" for i in range(1, 14)], [f"C{i}" for i in range(1, 27)]
 
@@ -23,6 +24,8 @@ def csv_options(sources, label, header, names, types, delimiter, quote, dtype):
         good = isinstance(mark, str) and len(mark) == 1 and mark.isascii() and mark not in "\r\n"
         if not (good or (name == "quote" and mark is None)):
             raise ValueError(f"{name} must be one ASCII character, got {mark!r}")
+    if delimiter == quote:
+        raise ValueError(f"delimiter and quote cannot both be {quote!r}")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
     if not header and names is None:
@@ -30,17 +33,21 @@ def csv_options(sources, label, header, names, types, delimiter, quote, dtype):
     found = None
     for source in sources:
         head, is_all = read_head(source)
-        if header:
+        if not header:
+            source["skip"] = len(_MARK) if head.startswith(_MARK) else 0
+        elif head:  # an empty file has no header, and no rows
             first, source["skip"], source["header_lines"] = _read_names(head, delimiter, quote)
-            if not first and head:
-                raise ValueError(f"{source['url']}: the header cannot be read")
+            if not first:
+                raise ValueError(f"{source['url']}: there are no names of columns in its first row")
             if found not in (None, first):
                 raise ValueError(
                     f"{source['url']} has other columns than {sources[0]['url']}: {first[:5]} ..."
                 )
             found = first
     columns = list(names) if names is not None else found
-    if header and len(columns) != len(found):
+    if columns is None:
+        raise ValueError(f"there is no row in {', '.join(source['url'] for source in sources)}")
+    if found is not None and len(columns) != len(found):
         raise ValueError(f"{len(columns)} names for {len(found)} columns")
     if len(set(columns)) != len(columns):
         raise ValueError(f"names of columns must be distinct: {columns}")
@@ -101,9 +108,9 @@ def describe_table(options, parts):
 
 def _read_names(head, delimiter, quote):
     """Return the cells of the first row, the bytes that it takes, and its lines."""
-    if head.startswith(b"\xef\xbb\xbf"):  # a byte order mark
-        names, nbytes, lines = _read_names(head[3:], delimiter, quote)
-        return names, nbytes + 3, lines
+    if head.startswith(_MARK):
+        names, nbytes, lines = _read_names(head[len(_MARK) :], delimiter, quote)
+        return names, nbytes + len(_MARK), lines
     text = io.StringIO(head.decode(errors="replace"), newline="")
     rows = csv.reader(text, delimiter=delimiter, quotechar=quote or "\0")
     names = next((row for row in rows if row), [])
@@ -114,11 +121,10 @@ def _read_names(head, delimiter, quote):
 def _guess(text, n_columns, delimiter, quote, is_all):
     """Return for each column whether it holds numbers or text."""
     kinds = ["number"] * n_columns
-    as_text = parse_delimited(text, ["text"] * n_columns, delimiter, quote, is_last=is_all)
-    for i in range(n_columns):
-        one = ["skip"] * n_columns
-        one[i] = "number"
-        parsed = parse_delimited(text, one, delimiter, quote, is_last=is_all)
-        if parsed.n_rows < as_text.n_rows:
-            kinds[i] = "text"
-    return kinds
+    while True:
+        found = parse_delimited(text, kinds, delimiter, quote, is_last=is_all).bad
+        texts = {bad.no_number for bad in found if bad.no_number is not None}
+        if not texts:
+            return ["text" if kind == "skip" else kind for kind in kinds]
+        for i in texts:
+            kinds[i] = "skip"

@@ -47,6 +47,8 @@ def find_files(paths):
 def _urls(path):
     """Return the urls of the files that a path means."""
     if "://" in path:
+        if any(mark in path for mark in "*?"):
+            raise ValueError(f"{path}: * and ? stand for files of this machine alone")
         return [path]
     absolute = os.path.abspath(path)
     if any(mark in path for mark in "*?["):

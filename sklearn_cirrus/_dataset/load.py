@@ -8,18 +8,16 @@ files in the same way into the same place again goes on from these.
 
 import json
 
-from cirrus_runtime.loading import Ranges, part_name
+from cirrus_runtime.dataset_objects import MANIFEST, PART, PLAN, part_name
+from cirrus_runtime.loading import Ranges
 from cirrus_runtime.parsing import ROW
-from cirrus_runtime.store import open_store
 
 from .._map_run import run_map
 from ..exceptions import BadRowError, StoreError
-from .manifest import NAME, Manifest, merge_classes
-
-_PLAN = "loading.json"
+from .manifest import Manifest, merge_classes
 
 
-def load(config, sources, options, url, *, on_bad_rows, overwrite, verbose, describe):
+def load(config, sources, options, place, *, on_bad_rows, overwrite, verbose, describe):
     """Load files into a dataset.
 
     Parameters
@@ -30,8 +28,7 @@ def load(config, sources, options, url, *, on_bad_rows, overwrite, verbose, desc
     options : dict
         ``format``, ``delimiter``, ``quote``, and what the format needs: see ``loading.py`` of the
         runtime.
-    url : str
-        Store of the dataset.
+    place : NewPlace
     on_bad_rows : {"error", "skip"}
     overwrite : bool
         Whether to delete what is there already.
@@ -51,39 +48,40 @@ def load(config, sources, options, url, *, on_bad_rows, overwrite, verbose, desc
     options = options | {
         "sources": sources,
         "range_bytes": config.block_bytes,
-        "url": url,
+        "url": place.store.url,
         "skips": on_bad_rows == "skip",
         "states": "",
     }
     ranges = Ranges(sources, config.block_bytes)
-    with open_store(url) as store:
-        parts = _begin(store, options, overwrite)
-        cost = 0.0
-        todo = {i: str(i) for i in range(len(ranges)) if i not in parts}
-        bar = (lambda text: text) if verbose else (lambda text: None)
-        if todo and options["quote"] is not None:
-            options["states"], cost = _scan(config, ranges, options, bar("scan"))
-        if todo:
-            look = None if options["skips"] else _until_told(ranges, parts)
-            found, more = run_map(config, "load", options, todo, look=look, progress=bar("load"))
-            parts |= found
-            cost += more
-        if not options["skips"]:
-            _raise_first_bad(ranges, parts)
-        ordered = [parts[i] for i in range(len(ranges))]
-        blocks = [block for part in ordered for block in part["blocks"]]
-        if not blocks:
-            names = ", ".join(source["url"] for source in sources)
-            raise ValueError(f"there is no row in {names}")
-        manifest = Manifest(
-            blocks=blocks,
-            classes=merge_classes(blocks),
-            made=_plan(options),
-            skipped_rows=sum(part["n_bad"] for part in ordered),
-            **describe(ordered),
-        )
-        store.put(NAME, manifest.encode())
-        store.delete([_PLAN, *(part_name(i) for i in range(len(ranges)))])
+    parts = _begin(place, options, overwrite)
+    cost = 0.0
+    todo = {i: str(i) for i in range(len(ranges)) if i not in parts}
+    bar = (lambda text: text) if verbose else (lambda text: None)
+    if todo and options["quote"] is not None:
+        options["states"], cost = _scan(config, ranges, options, bar("scan"))
+    if todo:
+        look = None if options["skips"] else _until_told(ranges, parts)
+        found, more = run_map(config, "load", options, todo, look=look, progress=bar("load"))
+        parts |= found
+        cost += more
+    if not options["skips"]:
+        _raise_first_bad(ranges, parts)
+    ordered = [parts[i] for i in range(len(ranges))]
+    blocks = [block for part in ordered for block in part["blocks"]]
+    leftovers = [PLAN, *(part_name(i) for i in range(len(ranges)))]
+    if not blocks:
+        place.store.delete(leftovers)
+        names = ", ".join(source["url"] for source in sources)
+        raise ValueError(f"there is no row in {names}")
+    manifest = Manifest(
+        blocks=blocks,
+        classes=merge_classes(blocks),
+        made=_plan(options),
+        skipped_rows=sum(part["n_bad"] for part in ordered),
+        **describe(ordered),
+    )
+    place.store.put(MANIFEST, manifest.encode())
+    place.store.delete(leftovers)
     return manifest, cost
 
 
@@ -93,32 +91,27 @@ def _plan(options):
     return {name: value for name, value in options.items() if name not in free}
 
 
-def _begin(store, options, overwrite):
+def _begin(place, options, overwrite):
     """Make the place ready; return the parts that an earlier loading has done, by number."""
-    names = store.list()
-    if overwrite:
-        store.delete(names)
-        names = []
+    store, names = place.store, place.clear(overwrite, resumable=True)
     plan = json.loads(json.dumps(_plan(options)))
-    if NAME in names:
+    if not names:
+        store.put(PLAN, json.dumps(plan).encode())
+    elif _read(store, PLAN) != plan:
         raise StoreError(
-            f"there is a dataset in {store.url} already: Dataset.open reads it, overwrite=True "
-            "deletes it first"
+            f"in {store.url} lies what was loaded from other files, or in another way, and "
+            "broken off: give url= another place, or overwrite=True to start over"
         )
-    if _PLAN in names:
-        if json.loads(bytes(store.get(_PLAN))) != plan:
-            raise StoreError(
-                f"in {store.url} lies what was loaded from other files, or in another way, and "
-                "broken off: give url= another place, or overwrite=True to start over"
-            )
-    elif names:
-        raise StoreError(
-            f"{store.url} holds other objects: give url= an empty place, or overwrite=True to "
-            "delete them"
-        )
-    store.put(_PLAN, json.dumps(plan).encode())
-    done = [name for name in names if name.startswith("part-")]
-    return {int(name[5:-5]): json.loads(bytes(store.get(name))) for name in done}
+    done = [name for name in names if name.startswith(PART)]
+    return {int(name[len(PART) : -len(".json")]): _read(store, name) for name in done}
+
+
+def _read(store, name):
+    """Return what an object of JSON says."""
+    try:
+        return json.loads(bytes(store.get(name)))
+    except ValueError as error:
+        raise StoreError(f"{name} in {store.url} is damaged: overwrite=True starts over") from error
 
 
 def _scan(config, ranges, options, progress):

@@ -1,14 +1,10 @@
 """The ways of making a dataset: from files, by workers, and from arrays."""
 
-import uuid
-
-from .._scratch import scratch_folder
 from ..config import get_config
-from ..exceptions import ConfigurationError
-from .arrays import put_arrays, put_parquet
+from .arrays import put_arrays
 from .delimited import criteo_options, csv_options, describe_table
 from .files import find_files
-from .load import load
+from .place import NewPlace
 
 
 class Makers:
@@ -200,9 +196,9 @@ class Makers:
         """
         _check_choice("dtype", dtype, ("float32", "float64"))
         config = get_config()
-        url = new_url(url, config)
-        made = put_arrays(url, X, y, dtype, config.block_bytes, overwrite)
-        return cls(url, made)
+        with NewPlace(url, config) as place:
+            made = put_arrays(place, X, y, dtype, config.block_bytes, overwrite)
+            return cls(place.store.url, made)
 
     @classmethod
     def from_parquet(cls, paths, *, label=None, dtype="float32", url=None, overwrite=False):
@@ -232,42 +228,29 @@ class Makers:
         """
         _check_choice("dtype", dtype, ("float32", "float64"))
         config = get_config()
-        url = new_url(url, config)
+        from .parquet import put_parquet  # late: few need it
+
         sources = find_files(paths)
-        return cls(url, put_parquet(url, sources, label, dtype, config.block_bytes, overwrite))
+        with NewPlace(url, config) as place:
+            made = put_parquet(place, sources, label, dtype, config.block_bytes, overwrite)
+            return cls(place.store.url, made)
 
     @classmethod
     def _load(cls, sources, options, describe, url, on_bad_rows, overwrite, verbose):
         """Load files by workers."""
         _check_choice("on_bad_rows", on_bad_rows, ("error", "skip"))
+        from .load import load  # late: reading needs no Redis client
+
         config = get_config()
-        url = new_url(url, config)
-        manifest, cost = load(
-            *(config, sources, options, url),
-            on_bad_rows=on_bad_rows,
-            overwrite=overwrite,
-            verbose=verbose,
-            describe=lambda parts: describe(options, parts),
-        )
-        return cls(url, manifest, cost=cost)
-
-
-def new_url(url, config):
-    """Return where the blocks of a new dataset go.
-
-    Raises
-    ------
-    ConfigurationError
-        If nobody says, and workers elsewhere could not read a folder of this machine.
-    """
-    if url is not None:
-        return url
-    if config.backend == "lambda":
-        raise ConfigurationError(
-            "with backend 'lambda' say where the blocks go: url='s3://bucket/prefix', in a bucket "
-            "that the functions may use"
-        )
-    return f"file://{scratch_folder()}/datasets/{uuid.uuid4().hex[:16]}"
+        with NewPlace(url, config) as place:
+            manifest, cost = load(
+                *(config, sources, options, place),
+                on_bad_rows=on_bad_rows,
+                overwrite=overwrite,
+                verbose=verbose,
+                describe=lambda parts: describe(options, parts),
+            )
+            return cls(place.store.url, manifest, cost=cost)
 
 
 def _check_choice(name, value, choices):

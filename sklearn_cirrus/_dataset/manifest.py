@@ -3,11 +3,14 @@
 import json
 from dataclasses import asdict, dataclass, field
 
+from cirrus_runtime.dataset_objects import MANIFEST
+from cirrus_runtime.loading import MOST_CLASSES
+
 from ..exceptions import StoreError
 
-NAME = "dataset.json"
 VERSION = 1
 _FORMAT = "cirrus.dataset"
+_OF_BLOCK = {"name", "n_rows", "nbytes", "digest", "classes", "counts"}
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Manifest:
     kind : {"table", "rows"}
         Whether its blocks are columns (numbers and text) or sparse rows.
     names : list of str or None
-        Of the columns of a table, or of rows that have names.
+        Of the columns; None: they have none, and those of a table are called x0, x1, ...
     types : list of {"number", "text"} or None
         Of the columns of a table.
     n_features : int
@@ -71,16 +74,21 @@ class Manifest:
         try:
             fields = json.loads(bytes(data))
             known, version = fields.pop("format"), fields.pop("version")
-        except (ValueError, AttributeError, KeyError) as error:
-            raise StoreError(f"{NAME} in {url} is damaged: {error!r}") from error
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise StoreError(f"{MANIFEST} in {url} is damaged: {error!r}") from error
         if known != _FORMAT or version != VERSION:
             raise StoreError(
-                f"{NAME} in {url} is of version {version}, this program reads {VERSION}"
+                f"{MANIFEST} in {url} is of version {version}, this program reads {VERSION}: "
+                "load the dataset anew, or use the program that made it"
             )
         try:
-            return cls(**fields)
-        except TypeError as error:
-            raise StoreError(f"{NAME} in {url} is damaged: {error}") from error
+            manifest = cls(**fields)
+            for block in manifest.blocks:
+                if not _OF_BLOCK <= block.keys():
+                    raise TypeError(f"a block without {', '.join(_OF_BLOCK - block.keys())}")
+        except (AttributeError, TypeError) as error:
+            raise StoreError(f"{MANIFEST} in {url} is damaged: {error}") from error
+        return manifest
 
 
 def merge_classes(blocks):
@@ -95,6 +103,12 @@ def merge_classes(blocks):
     if not known:
         return None
     try:
-        return sorted({value for classes in known for value in classes})
+        merged = sorted({value for classes in known for value in classes})
     except TypeError as error:
         raise StoreError("some labels are numbers and some are texts") from error
+    if len(merged) > MOST_CLASSES:
+        raise ValueError(
+            f"the labels have {len(merged)} distinct values, more than the {MOST_CLASSES} that "
+            "classes may have; if these are no classes, load the files without label="
+        )
+    return merged

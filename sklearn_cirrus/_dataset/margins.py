@@ -19,6 +19,8 @@ def margins_of(data, model):
         With ``coef_`` and ``intercept_``.
     """
     check_columns(model, data)
+    n_workers = None if model.n_workers is None else int(model.n_workers)
+    config = get_config(backend=model.backend, n_workers=n_workers)
     ready = data.with_step({"step": "rows", "dtype": "float64"})
     coef = np.atleast_2d(model.coef_)
     names = ready.blocks()
@@ -27,9 +29,7 @@ def margins_of(data, model):
         "coef": pack_numbers(coef.ravel()),
         "intercept": model.intercept_.tolist(),
     }
-    results, _ = run_map(
-        get_config(backend=model.backend), "margins", options, dict(enumerate(names))
-    )
+    results, _ = run_map(config, "margins", options, dict(enumerate(names)))
     parts = [unpack_numbers(results[i]).reshape(-1, len(coef)) for i in sorted(results)]
     margins = np.concatenate([np.empty((0, len(coef))), *parts])
     if data.picks is None:

@@ -7,7 +7,6 @@ import numpy as np
 
 from cirrus_runtime.views import as_numbers, pack_numbers, read_view, unpack_numbers
 
-from .._map_run import run_map
 from ..config import get_config
 
 
@@ -39,6 +38,8 @@ class ColumnMoments:
 
 def moments_of(data):
     """Return the ColumnMoments of a Dataset, by workers."""
+    from .._map_run import run_map  # late: predicting needs no Redis client
+
     if not len(data):
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     names, view = data.blocks(), data.view()

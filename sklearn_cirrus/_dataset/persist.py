@@ -2,33 +2,24 @@
 
 from dataclasses import replace
 
-from cirrus_runtime.store import open_store
+from cirrus_runtime.dataset_objects import MANIFEST
 
 from .._map_run import run_map
 from ..config import get_config
-from ..exceptions import StoreError
-from .makers import new_url
-from .manifest import NAME
+from .place import NewPlace
 
 
 def persist(data, url, overwrite, verbose):
     """Write a dataset anew; see ``Dataset.persist``. Return its Manifest, url and cost."""
     config = get_config()
-    url = new_url(url, config)
-    if url == data.url:
-        raise ValueError("a dataset cannot be written over itself: give url= another place")
-    with open_store(url) as store:
-        url, found = store.url, store.list()
-        if found and not overwrite:
-            raise StoreError(
-                f"{url} holds objects already: give url= an empty place, or overwrite=True to "
-                "delete them"
-            )
-        store.delete(found)
-        classes = data.manifest.classes
-        options = {"view": data.view(), "url": url, "n_classes": len(classes or ())}
-        items = dict(enumerate(data.blocks()))
+    if not len(data):
+        raise ValueError("there is no row to write")
+    with NewPlace(url, config, taken=data.url) as place:
+        place.clear(overwrite)
+        url = place.store.url
+        options = {"view": data.view(), "url": url, "classes": data.manifest.classes}
         progress = "persist" if verbose else None
+        items = dict(enumerate(data.blocks()))
         told, cost = run_map(config, "persist", options, items, progress=progress)
         manifest = replace(
             data.manifest,
@@ -36,8 +27,9 @@ def persist(data, url, overwrite, verbose):
             names=data.columns,
             types=data.manifest.types if data.is_table else None,
             n_features=data.shape[1],
-            blocks=[told[i] | {"classes": classes} for i in sorted(told)],
+            dtype=data.dtype,
+            blocks=[told[i] for i in sorted(told)],
             made={"from": data.url, "steps": [step["step"] for step in data.steps]},
         )
-        store.put(NAME, manifest.encode())
+        place.store.put(MANIFEST, manifest.encode())
     return manifest, url, cost

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cirrus_runtime.views import read_view
+from cirrus_runtime.views import as_numbers, read_view
 
 from .reading import as_csr
 
@@ -27,8 +27,18 @@ def sample_rows(data, dtype=np.float32):
     names = list(data.blocks())
     places = np.linspace(0, len(names) - 1, min(_BLOCKS, len(names))).round().astype(int)
     view = data.view()
-    blocks = [read_view(view, names[i]) for i in dict.fromkeys(places.tolist())]
-    if data.is_table:
-        parts = [np.stack(block.columns, axis=1)[:_ROWS] for block in blocks]
-        return np.concatenate(parts).astype(dtype)
-    return as_csr([block for block in blocks], data.shape[1])
+    names = [names[i] for i in dict.fromkeys(places.tolist())]
+    blocks = [read_view(view, name) for name in names]
+    if not data.is_table:
+        return as_csr(blocks, data.shape[1], dtype).astype(dtype, copy=False)
+    rows = np.concatenate([
+        as_numbers(block, name)[:_ROWS] for block, name in zip(blocks, names, strict=True)
+    ]).astype(dtype)  # fmt: skip
+    finite = np.isfinite(rows).all(axis=0)
+    if not finite.all():
+        column = list(data.dtypes)[int(np.flatnonzero(~finite)[0])]
+        raise ValueError(
+            f"column {column!r} has values that are missing or not finite, and a linear model "
+            "takes none: hash the table with CirrusFeatureHasher, or fill them in before loading"
+        )
+    return rows
