@@ -76,11 +76,6 @@ def measure(place, folder, options, cloud):
 def run(folder, options):
     """Return what was measured."""
     results = {"pipelines": {}}
-    with config_context(n_workers=options.workers):
-        if "readers" not in options.without:
-            results["loading"] = compare_loading(folder, options)
-        if "scalers" not in options.without:
-            results["scalers"] = compare_scalers(options)
     for place in options.places:
         if place == "folder":
             told = measure(place, folder, options, None)
@@ -103,6 +98,12 @@ def run(folder, options):
                 f"  {stage:9}{values['seconds']:8.1f} s {rate:12,.0f} rows/s   client"
                 f" {values['client_peak_mb']:5.0f} MB  worker {values['worker_peak_mb']:5.0f} MB"
             )
+    # Afterwards: what pandas and polars take would count as the pipeline's memory.
+    with config_context(n_workers=options.workers):
+        if "readers" not in options.without:
+            results["loading"] = compare_loading(folder, options)
+        if "scalers" not in options.without:
+            results["scalers"] = compare_scalers(options)
     return results
 
 

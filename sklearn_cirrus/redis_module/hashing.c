@@ -204,28 +204,30 @@ static size_t add_up(entries row, size_t n) {
 }
 
 static size_t hash_rows(const cirrus_hashed_column *columns, column_hash *known,
-                        uint32_t n_columns, size_t n_rows, uint32_t n_features, int is_signed,
-                        uint32_t *indptr, entries out, entries scratch) {
+                        uint32_t n_columns, const uint32_t *rows, size_t n_rows,
+                        uint32_t n_features, int is_signed, uint32_t *indptr, entries out,
+                        entries scratch) {
     uint8_t of_counts[COUNTS];
     for (uint32_t i = 0; i < COUNTS; i++)
         of_counts[i] = (uint8_t)compute_bucket(i); /* 48 at most */
     size_t end = 0;
     indptr[0] = 0;
-    for (size_t row = 0; row < n_rows; row++) {
+    for (size_t i = 0; i < n_rows; i++) {
+        const size_t row = rows ? rows[i] : i;
         size_t n = 0;
         for (uint32_t c = 0; c < n_columns; c++)
             n += (size_t)hash_cell(columns + c, known + c, of_counts, row, n_features,
                                    is_signed, scratch.index + n, scratch.value + n);
         sort(scratch, after(out, end), n);
         end += add_up(after(out, end), n);
-        indptr[row + 1] = (uint32_t)end;
+        indptr[i + 1] = (uint32_t)end;
     }
     return end;
 }
 
-int64_t cirrus_hash_rows(const cirrus_hashed_column *columns, uint32_t n_columns, size_t n_rows,
-                         uint32_t n_features, int is_signed, uint32_t *indptr, uint32_t *indices,
-                         double *data) {
+int64_t cirrus_hash_rows(const cirrus_hashed_column *columns, uint32_t n_columns,
+                         const uint32_t *rows, size_t n_rows, uint32_t n_features,
+                         int is_signed, uint32_t *indptr, uint32_t *indices, double *data) {
     const size_t room = (size_t)n_columns + 1;
     column_hash *known = calloc(room, sizeof *known);
     const entries scratch = {malloc(room * sizeof(uint32_t)), malloc(room * sizeof(double))};
@@ -233,8 +235,8 @@ int64_t cirrus_hash_rows(const cirrus_hashed_column *columns, uint32_t n_columns
     if (known && scratch.index && scratch.value) {
         for (uint32_t c = 0; c < n_columns; c++)
             open_column(known + c, columns + c);
-        n_entries = (int64_t)hash_rows(columns, known, n_columns, n_rows, n_features, is_signed,
-                                       indptr, (entries){indices, data}, scratch);
+        n_entries = (int64_t)hash_rows(columns, known, n_columns, rows, n_rows, n_features,
+                                       is_signed, indptr, (entries){indices, data}, scratch);
     }
     free(known);
     free(scratch.index);

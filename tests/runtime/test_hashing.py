@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import FeatureHasher
 
+from cirrus_runtime.errors import BlockError
 from cirrus_runtime.hashing import hash_table
 from cirrus_runtime.tables import TableBlock, Text
 
@@ -83,6 +84,22 @@ def test_rows_of_many_columns(n_columns, n_features):
     oracle = FeatureHasher(n_features).transform(as_dicts(table))
     assert abs(found - oracle).sum() == 0  # sums of ones are exact
     assert found.has_sorted_indices
+
+
+@pytest.mark.parametrize("rows", [[], [3], [0, 1, 2], [399, 7, 7, 0]])
+def test_some_rows(rows):
+    table = random_table(1, 400)
+    rows = np.array(rows, np.int64)
+    found = hash_table(table, 1000, True, rows=rows)
+    whole = as_matrix(hash_table(table, 1000, True))
+    assert (as_matrix(found) != whole[rows]).nnz == 0
+    assert found.n_rows == len(found.labels) == len(rows)
+
+
+def test_rows_that_are_not_there():
+    for rows in ([400], [-1]):
+        with pytest.raises(BlockError, match="400 rows"):
+            hash_table(random_table(1, 400), 8, True, rows=np.array(rows))
 
 
 def test_ones_take_no_space():
