@@ -183,6 +183,7 @@ class LogisticFit:
             store_url="",
             prefetch=config.prefetch,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             options=options,

@@ -15,6 +15,7 @@ from .als import Als
 from .board_redis import RedisBoard
 from .course import Course
 from .dataset_blocks import DatasetBlocks
+from .disk_cache import open_disk_cache
 from .engines import InlineEngine, PushTag, open_shards
 from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
@@ -137,7 +138,8 @@ class _Worker:
         if job.kind == "search":
             self.search = Search(job, store, server.engine)
         read = getattr(self.kernel, "read", None) or DatasetBlocks.of(job)
-        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes, read)
+        self.disk = open_disk_cache(job)
+        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes, read, self.disk)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
@@ -161,6 +163,8 @@ class _Worker:
             reason = "stale"
         finally:
             self.source.close()
+            if self.disk is not None:
+                self.disk.close()
         return {"reason": reason, "rows": self.rows, "updates": self.updates}
 
     def _work(self):
