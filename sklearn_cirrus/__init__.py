@@ -3,6 +3,7 @@
 from ._dataset import Dataset
 from ._joblib import register_backend as _register_backend
 from .config import config_context, get_config, set_config
+from .decomposition import CirrusMatrixFactorization
 from .linear_model import CirrusLogisticRegression
 from .preprocessing import CirrusFeatureHasher, CirrusMinMaxScaler, CirrusStandardScaler
 
@@ -13,6 +14,7 @@ _register_backend()
 __all__ = [
     "CirrusFeatureHasher",
     "CirrusLogisticRegression",
+    "CirrusMatrixFactorization",
     "CirrusMinMaxScaler",
     "CirrusStandardScaler",
     "Dataset",

@@ -86,12 +86,20 @@ class FullBatchRun(Run):
         ------
         DivergenceError, WorkerError, ServerError, StoreError
         """
+        reports = self._go_through(table)
+        if not (np.isfinite(self._loss) and np.isfinite(self._gradient).all()):
+            raise DivergenceError("the loss or its gradient is not a finite number: scale the data")
+        return Evaluation(self._loss, self._gradient, self._costs(reports))
+
+    def _go_through(self, table):
+        """Lease every block at these parameters, and sum what comes back; return the reports."""
         self._table = table
         self._epoch += 1
         self._rounds = {}
         self._restarts = self.crew.replaced = 0
         self._is_published = False
-        self._loss, self._gradient, self._summed = 0.0, np.zeros(self.shape), 0
+        self._summed = 0
+        self._clear()
         if self._epoch == 0:
             self._publish()
             self.crew.start(self._train.n_blocks)
@@ -108,21 +116,29 @@ class FullBatchRun(Run):
             except (ServerUnavailable, RunEnded) as error:
                 self._reconnect(error)
         self._setbacks = 0
-        if not (np.isfinite(self._loss) and np.isfinite(self._gradient).all()):
-            raise DivergenceError("the loss or its gradient is not a finite number: scale the data")
-        return Evaluation(self._loss, self._gradient, self._costs(list(reports.values())))
+        return list(reports.values())
 
     def _look_at(self, reports):
         """Sum the reports in the order of the blocks, as far as they have come; let bodies go."""
         while (report := reports.get(self._summed)) is not None:
             known = self._ids[self._summed].size if self._epoch else None
-            ids, values = read_body(report.body, self.shape[1], known)
+            ids = self._add(report, known)
             if ids is not None:
                 self._ids.append(ids.copy())  # not a view, which would keep the body
-            self._gradient[self._ids[self._summed]] += values  # a block names a column once
-            self._loss += report.loss
             reports[self._summed] = replace(report, body=b"")
             self._summed += 1
+
+    def _clear(self):
+        """Begin the sums of an evaluation."""
+        self._loss, self._gradient = 0.0, np.zeros(self.shape)
+
+    def _add(self, report, n_ids):
+        """Add a report to the sums; return its ids, or None if their number is given."""
+        ids, values = read_body(report.body, self.shape[1], n_ids)
+        known = self._ids[self._summed] if ids is None else ids
+        self._gradient[known] += values  # a block names a column once
+        self._loss += report.loss
+        return ids
 
     def record(self, entry):
         """Take up an entry of the history."""

@@ -84,8 +84,8 @@ def make_blocks(X, labels, weights, rows, n_blocks, center=None):
     ------
     Block
     """
-    X = _walkable(X)
-    gather = _gather_sparse_rows if sparse.issparse(X) else _gather_dense_rows
+    X = walkable(X)
+    gather = gather_sparse_rows if sparse.issparse(X) else _gather_dense_rows
     implicit = sparse.issparse(X) and has_ones_only(X)
     for i in range(n_blocks):
         part = rows[len(rows) * i // n_blocks : len(rows) * (i + 1) // n_blocks]
@@ -100,7 +100,7 @@ def make_blocks(X, labels, weights, rows, n_blocks, center=None):
         )
 
 
-def _walkable(X):
+def walkable(X):
     """Return X, or if it lies on views that no kernel could walk a copy of it."""
     if not sparse.issparse(X):
         return np.require(X, requirements="A")  # a field of records may be between two numbers
@@ -115,8 +115,8 @@ def has_ones_only(X):
     return all((X.data[first : first + _ENTRIES] == 1).all() for first in range(0, X.nnz, _ENTRIES))
 
 
-def _gather_sparse_rows(X, rows, center, implicit):
-    """Return some rows of a CSR matrix as the arrays of a block."""
+def gather_sparse_rows(X, rows, center=None, implicit=False):
+    """Return some rows of a CSR matrix as the arrays of a block; the last None if implicit."""
     entries = int((X.indptr[rows + 1] - X.indptr[rows]).sum())
     indptr, indices, data = _empty(len(rows), entries)
     _gather_csr(

@@ -14,7 +14,7 @@ from ._columns import Columns
 from ._convergence import look_for_better
 from ._ingest import Part, count_blocks, make_blocks, row_bytes
 from ._lambda_settings import complete_config
-from ._logistic_state import LogisticOutcome, LogisticState
+from ._logistic_state import LogisticOutcome, LogisticState, weights_of_user
 from ._open_run import open_run
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates, streaming_rate
 from ._resume import check_identity, identity_of, read_resumed
@@ -113,7 +113,8 @@ class LogisticFit:
                 self._part(valid_rows, n_blocks[1], columns) if len(valid_rows) else None,
                 *(schedule, params.early_stopping, lambda: self._identity(n_blocks)),
             )
-        coef, intercept = self._weights(outcome.slots["weights"], columns)
+        table = outcome.slots["weights"]
+        coef, intercept = weights_of_user(table, columns, params.fit_intercept, params.l1_ratio)
         state = LogisticState(
             *(outcome.slots, params.solver, params.fit_intercept),
             *(columns, rates, outcome.clock, seen),
@@ -182,6 +183,7 @@ class LogisticFit:
             store_url="",
             prefetch=config.prefetch,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             options=options,
@@ -245,18 +247,3 @@ class LogisticFit:
         elif columns.center is not None:
             weights[-1] += columns.center @ weights[:-1]
         return slots | {"weights": weights.astype(np.float32)}
-
-    def _weights(self, table, columns):
-        """Return coef_ and intercept_: the server's table in the columns as the user has them."""
-        table = table.astype(np.float64)
-        d = self.X.shape[1]
-        coef = table[:d].T
-        intercept = table[d] if self.params.fit_intercept else np.zeros(self.width)
-        if columns.center is not None and self.params.fit_intercept:
-            intercept = intercept - coef @ columns.center
-        if self.width > 1:
-            # Adding one vector to all classes changes no probability: take the smallest penalty.
-            intercept = intercept - intercept.mean() if self.params.fit_intercept else intercept
-            if self.params.l1_ratio == 0:
-                coef = coef - coef.mean(axis=0)
-        return np.ascontiguousarray(coef), intercept

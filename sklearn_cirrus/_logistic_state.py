@@ -59,6 +59,35 @@ class LogisticOutcome:
     is_cut: bool = False  # by max_cost
 
 
+def weights_of_user(table, columns, fit_intercept, l1_ratio):
+    """Return coef_ and intercept_: the server's table in the columns as the user has them.
+
+    Parameters
+    ----------
+    table : array of shape (n_features or one more, width)
+    columns : Columns
+    fit_intercept : bool
+        Whether the last row is that of the intercept.
+    l1_ratio : float
+
+    Returns
+    -------
+    coef : float64 array of shape (width, n_features)
+    intercept : float64 array of shape (width,)
+    """
+    table = table.astype(np.float64)
+    coef = (table[:-1] if fit_intercept else table).T
+    intercept = table[-1] if fit_intercept else np.zeros(table.shape[1])
+    if columns.center is not None and fit_intercept:
+        intercept = intercept - coef @ columns.center
+    if table.shape[1] > 1:
+        # Adding one vector to all classes changes no probability: take the smallest penalty.
+        intercept = intercept - intercept.mean() if fit_intercept else intercept
+        if l1_ratio == 0:
+            coef = coef - coef.mean(axis=0)
+    return np.ascontiguousarray(coef), intercept
+
+
 def warm_start(model, X, classes):
     """Return the weights of an estimator's fit before, if ``warm_start`` asks for them, or None.
 

@@ -130,7 +130,7 @@ def run_map(config, operation, options, items, *, seed=0, look=None, progress=No
         seed=seed,
         store_url="",
         prefetch=config.prefetch,
-        buffer_bytes=config.buffer_bytes,
+        buffer_bytes=0,  # every block is read once
         lease_seconds=float(config.lease_seconds),
         kind="map",
         options={"operation": operation} | options,

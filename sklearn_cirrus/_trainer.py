@@ -49,6 +49,8 @@ class Run(LastingRun):
         Called with (rows done in this epoch, the last history entry or None).
     """
 
+    goes_alone = True  # whether one worker may go through the epochs by itself
+
     def __init__(self, job, spec, place, n_workers, checkpoints, progress=None):
         super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
@@ -93,8 +95,9 @@ class Run(LastingRun):
         self._train, self._valid, self._identity = train, valid, identity
         self._schedule, self._keep_best = schedule, keep_best
         self._penalty = Penalty.of(self.spec)
-        small = self.spec.rows * self.spec.width <= MOST_WEIGHTS
-        self._alone = small and train.n_blocks == 1 and valid is None
+        # The worker reads the model at the end of an epoch for the penalty alone.
+        small = self.spec.rows * self.spec.width <= MOST_WEIGHTS or not self._penalty
+        self._alone = self.goes_alone and small and train.n_blocks == 1 and valid is None
         if self._first.schedule is None:
             self._first.schedule = schedule.state()
         self._go_back_to(self._first)
@@ -203,18 +206,21 @@ class Run(LastingRun):
     def _train_epoch(self):
         """Train one epoch, or what is left of it."""
         reports = self._await("train")
-        if self._alone:
-            weights, penalty = None, reports[0].penalty
-        else:
+        weights = None
+        if self._penalty and not self._alone:
             weights = self.server.dump("weights")
             penalty = self._penalty(weights)
+        else:
+            penalty = sum(report.penalty * report.weight for report in reports)
+            penalty /= sum(report.weight for report in reports)
         entry = self._entry(self._epoch, reports, penalty, self._schedule)
         if self._valid is not None:
             losses = self._await("loss")
             entry["valid_loss"] = sum(r.loss for r in losses) / sum(r.weight for r in losses)
             if entry["valid_loss"] < self._best_loss:
                 self._best_loss = entry["valid_loss"]
-                self._best = weights if self._keep_best else None
+                if self._keep_best:
+                    self._best = self.server.dump("weights") if weights is None else weights
         self._weights = weights
         self.history.append(entry)
         self._progress(0, entry)

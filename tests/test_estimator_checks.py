@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_cirrus import CirrusLogisticRegression
+from sklearn_cirrus import CirrusLogisticRegression, CirrusMatrixFactorization
 from sklearn_cirrus._logistic_parameters import SOLVERS
 
 # What scikit-learn declares for its SGDClassifier, for the same reason.
@@ -27,4 +27,20 @@ _CASES += [(solver, "local") for solver in ("adagrad", "lbfgs")]
     expected_failed_checks=lambda estimator: {} if estimator.solver == "lbfgs" else _EXPECTED,
 )
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+_FACTORIZATIONS = [
+    (solver, backend) for solver in ("adagrad", "als") for backend in ("inline", "local")
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(
+    [
+        CirrusMatrixFactorization(solver=solver, backend=backend)
+        for solver, backend in _FACTORIZATIONS
+    ]
+)
+def test_scikit_learn_checks_of_matrix_factorization(estimator, check):
     check(estimator)

@@ -1,11 +1,16 @@
 """The examples run without a warning and print figures that are as good as scikit-learn's."""
 
+import gzip
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from sklearn_cirrus.datasets import write_criteo
 
 
 @pytest.fixture
@@ -105,6 +110,77 @@ def test_clicks_of_a_csv_file(run_example, tmp_path_factory):
     output = run_example("clicks.py", "--data", path, "--target", "clicked")
     assert "1,600 rows to train, 400 held out" in output
     assert figure(output, "cirrus") < figure(output, "constant") / 2
+
+
+def test_tuning_finds_a_penalty_and_goes_beyond_its_grid(run_example):
+    output = run_example("tune_clicks.py", "--rows", "10000")
+    assert "C=10 joins" in output
+    assert "33 fits and the refit" in output
+    assert re.search(r"^best: \{'C': [\d.]+, 'class_weight': None\}", output, re.M)
+    assert figure(output, "search") < figure(output, "constant") - 0.02
+
+
+def test_films_are_recommended(run_example, tmp_path_factory):
+    drawing = tmp_path_factory.mktemp("films") / "films.png"
+    has_matplotlib = importlib.util.find_spec("matplotlib") is not None
+    output = run_example("recommend_films.py", *(("--plot", drawing) if has_matplotlib else ()))
+    assert "20,000 ratings of 400 films by 600 users" in output
+    errors = {
+        label: float(error)
+        for label, error in re.findall(r"^([\w ]+?) +RMSE +([\d.]+)", output, re.M)
+    }
+    assert len(errors) == 11
+    constant = errors["the mean rating"]
+    assert errors["16 epochs"] < errors["1 epochs"] < constant
+    assert errors["10 factors"] < min(errors["1 factors"], 0.8 * constant)
+    stars = [float(number) for number in re.findall(r"^  ([\d.]+)  film \d+$", output, re.M)]
+    assert len(stars) == 5 and stars == sorted(stars, reverse=True)
+    assert drawing.exists() == has_matplotlib
+    assert not has_matplotlib or drawing.read_bytes().startswith(b"\x89PNG")
+
+
+def test_films_of_a_csv_file_by_their_titles(run_example, tmp_path_factory):
+    """Half of the users like the odd films, the others the even ones."""
+    folder = tmp_path_factory.mktemp("films")
+    random = np.random.default_rng(0)
+    rows = [
+        f"{user},{film},{5 if (user + film) % 2 else 1}\n"
+        for user in range(60)
+        for film in random.choice(40, 25, replace=False)
+    ]
+    path, titles = folder / "ratings.csv", folder / "movies.csv"
+    path.write_text("userId,movieId,rating\n" + "".join(rows))
+    titles.write_text(
+        "movieId,title\n" + "".join(f'{film},"{film % 2}, no. {film}"\n' for film in range(40))
+    )
+    output = run_example("recommend_films.py", path, "--titles", titles, "--user", "7")
+    assert "for user 7:" in output
+    seen = {row.split(",")[1] for row in rows if row.startswith("7,")}
+    films = re.findall(r"^  [\d.]+  (\d), no. (\d+)$", output, re.M)
+    assert len(films) == 5 and {odd for odd, _ in films} == {"0"}  # 7 likes the even ones
+    assert not seen & {film for _, film in films}
+
+
+def test_a_criteo_file_is_loaded_hashed_and_learnt(run_example):
+    output = run_example("criteo_pipeline.py")
+    assert "Dataset(40,000 rows x 39 columns" in output and ", 0 bad rows skipped" in output
+    assert "Dataset(32,000 rows x 262,144 columns" in output
+    assert figure(output, "cirrus   log loss") < figure(output, "constant log loss") - 0.06
+    assert figure(output, "AUC") > 0.72
+
+
+def test_a_criteo_file_of_the_user(run_example, tmp_path_factory):
+    """One that is compressed and has a row that cannot be read."""
+    folder = tmp_path_factory.mktemp("criteo")
+    write_criteo(folder / "day.tsv", 3000)
+    (folder / "day.tsv.gz").write_bytes(
+        gzip.compress((folder / "day.tsv").read_bytes() + b"1\tno number\n")
+    )
+    arguments = "--url", f"file://{folder}/loaded", "--bits", "12", "--passes", "2"
+    output = run_example("criteo_pipeline.py", folder / "day.tsv.gz", *arguments)
+    assert "Dataset(3,000 rows x 39 columns" in output and ", 1 bad rows skipped" in output
+    assert "Dataset(600 rows x 4,096 columns" in output
+    assert (folder / "loaded" / "dataset.json").exists()
 
 
 def test_every_example_is_tested(repository):

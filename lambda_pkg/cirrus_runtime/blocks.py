@@ -16,7 +16,7 @@ import numpy as np
 from .errors import BlockError
 from .tensors import decode_tensors, dtype_code, dtype_name, encode_tensors
 
-VERSION = 2
+VERSION = 3
 _FORMAT = "cirrus.block"
 _ARRAYS = {  # name -> dtypes in the header that it may have; in the order of the file
     "indptr": ("U32",),
@@ -24,6 +24,8 @@ _ARRAYS = {  # name -> dtypes in the header that it may have; in the order of th
     "data": ("F32", "F64"),
     "labels": ("F32",),
     "weights": ("F32", "F64"),
+    "entry_weights": ("F32",),
+    "folds": ("U8",),
 }
 # Our headers take 500 bytes. The bound keeps a damaged length from costing memory.
 _LONGEST_HEADER = 4096
@@ -47,6 +49,11 @@ class Block:
         Weight of each row; None: every weight is 1.
     n_features : int
         Number of columns of the whole data, from 1 to 2**32 - 1.
+    entry_weights : float32 array of shape (n_entries,) or None
+        Weight of each entry, where entries are ratings; None: every weight is 1.
+    folds : uint8 array of shape (n_rows * 2 * n_splits,) or None
+        For each row, how often every split of a search trains on it, then how often every split
+        tests on it.
     """
 
     indptr: np.ndarray
@@ -55,6 +62,8 @@ class Block:
     labels: np.ndarray | None
     weights: np.ndarray | None
     n_features: int
+    entry_weights: np.ndarray | None = None
+    folds: np.ndarray | None = None
 
     @property
     def n_rows(self):
@@ -168,10 +177,13 @@ def _check(block, name):
         raise BlockError(
             f"{name}: column {block.indices.max()} in data of {block.n_features} columns"
         )
-    for key, expected in (("data", n_entries), ("labels", block.n_rows), ("weights", block.n_rows)):
+    lengths = {"data": n_entries, "labels": block.n_rows, "weights": block.n_rows}
+    for key, expected in (lengths | {"entry_weights": n_entries}).items():
         array = getattr(block, key)
         if array is not None and array.shape[0] != expected:
             raise BlockError(f"{name}: {key} has {array.shape[0]} values, not {expected}")
+    if block.folds is not None and block.folds.shape[0] % (2 * max(1, block.n_rows)):
+        raise BlockError(f"{name}: folds has {block.folds.shape[0]} values, not whole rows")
     if block.labels is not None and not are_class_indices(block.labels):
         raise BlockError(f"{name}: a label is not a class index")
 

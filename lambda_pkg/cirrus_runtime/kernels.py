@@ -16,7 +16,7 @@ import numpy as np
 from .errors import KernelError
 from .model_spec import SCALE_SLOT
 
-_ABI = 3
+_ABI = 4
 _SUFFIX = {"darwin": ".dylib"}.get(sys.platform, ".so")
 
 
@@ -29,6 +29,7 @@ class SpecStruct(ctypes.Structure):
         ("optimizer", c_uint32),
         ("penalized", c_uint32),
         ("scaled", c_uint32),
+        ("varied", c_uint32),
         ("l1", c_float),
         ("l2", c_float),
         ("beta1", c_float),
@@ -50,6 +51,7 @@ class ModelStruct(ctypes.Structure):
         ("stride", c_uint32),
         ("rate", c_float),
         ("table", c_void_p),
+        ("columns", c_void_p),
     ]
 
 
@@ -144,6 +146,7 @@ class Model:
             optimizer=_optimizer_by_name(name, len(name)),
             penalized=spec.penalized,
             scaled=int(spec.scaled),
+            varied=int(spec.varied),
             l1=spec.l1,
             l2=spec.l2,
             beta1=spec.beta1,

@@ -24,6 +24,14 @@ class RunKeys:
         """The model: one key of the module's type (or what the Lua engine derives from it)."""
         return f"cirrus:{{{self.run_id}}}:model"
 
+    def table(self, plan):
+        """The model of a search while it follows a plan: see ``search.py``."""
+        return f"cirrus:{{{self.run_id}}}:model-{plan}"
+
+    def plan(self, number):
+        """Name in the store of a plan of a search."""
+        return f"{self.prefix}plan-{number:06d}.json"
+
     @property
     def vector(self):
         """The parameters at which a full batch is evaluated: float64 values in a plain string."""

@@ -45,7 +45,7 @@ class Map:
         """Read what a lease names, ahead of time."""
         return self._operation.read(store, name)
 
-    def perform(self, lease, block):
+    def perform(self, lease, block, renew):
         """Apply the operation; return the fields of the report."""
         begin = time.perf_counter()
         try:

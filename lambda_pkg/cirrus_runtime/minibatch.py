@@ -112,6 +112,10 @@ class MinibatchKernel(ABC):
         weights = block.weights
         return float(block.n_rows if weights is None else weights.sum(dtype=np.float64))
 
+    def held_out(self, block):
+        """Return the two for a block of which only the loss is summed."""
+        return self.count(block), self.weight(block)
+
     def number(self, block):
         """Number the columns of a whole block.
 

@@ -7,6 +7,8 @@ from operator import index
 MAX_WIDTH = 65536
 MAX_ROWS = 0x7FFFFFF0
 SCALE_SLOT = 101
+COLUMN_SLOT = 103
+COLUMN_ROWS = 3  # of its slot: factors of the rate, l1, l2
 
 _VELOCITY = ("weights", "velocity")
 SLOTS = {
@@ -44,6 +46,9 @@ class ModelSpec:
     scaled : bool
         Whether every row has a scale ``s``. Weights are those of the unscaled column; rates are
         ``lr / s**2`` (sgd, momentum, nesterov) or ``lr / s`` (the others).
+    varied : bool
+        Whether every column has a factor of the learning rate, an l1 and an l2 of its own, in the
+        slot ``"columns"``: at first 1 and those of the model.
 
     Raises
     ------
@@ -62,11 +67,13 @@ class ModelSpec:
     eps: float = 1e-8
     power_t: float = 0.5
     scaled: bool = False
+    varied: bool = False
 
     def __post_init__(self):
         penalized = self.rows if self.penalized is None else self.penalized
         plain = {"rows": index(self.rows), "width": index(self.width)}
         plain |= {"penalized": index(penalized), "scaled": bool(self.scaled)}
+        plain["varied"] = bool(self.varied)
         plain |= {
             name: float(getattr(self, name))
             for name in ("l1", "l2", "beta1", "beta2", "eps", "power_t")
@@ -86,8 +93,9 @@ class ModelSpec:
 
     @property
     def slots(self):
-        """Names of the slots: ``"weights"``, the optimizer's state, ``"scale"`` if scaled."""
-        return SLOTS[self.optimizer] + (("scale",) if self.scaled else ())
+        """Names of the slots: ``"weights"``, the optimizer's state, ``"scale"``, ``"columns"``."""
+        more = (("scale",) if self.scaled else ()) + (("columns",) if self.varied else ())
+        return SLOTS[self.optimizer] + more
 
     def slot(self, name):
         """Return the number of a slot, and the values a row has in it.
@@ -111,6 +119,8 @@ class ModelSpec:
             raise ValueError(f"a {self.optimizer} model has slots {self.slots}, not {name!r}")
         if name == "scale":
             return SCALE_SLOT, 1
+        if name == "columns":
+            return COLUMN_SLOT, self.width
         return SLOTS[self.optimizer].index(name), self.width
 
 

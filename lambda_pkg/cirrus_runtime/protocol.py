@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from .errors import CirrusError
 
-VERSION = 5
+VERSION = 7
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,14 @@ class TrainJob:
         Whether a thread loads the next block while one is computed.
     buffer_bytes : int
         Most memory that blocks may take in the worker, besides the one or two in use.
+    cache_bytes : int
+        Most bytes of blocks that a worker keeps on disk.
     lease_seconds : float
         Age at which a lease that is not renewed may be taken over by another worker.
     kind : str
-        What is computed on blocks: ``"logistic"``, or ``"full_batch"`` for whole blocks in float64
-        (leases of kind ``"gradient"``).
+        What is computed on blocks: ``"logistic"`` or ``"factorization"`` by minibatches,
+        ``"search"`` for all fits of a search (leases of kind ``"search"``), or whole blocks in
+        float64: ``"full_batch"``, ``"als"`` (leases of kind ``"gradient"``).
     options : dict
         What else the kernel of this kind must know.
     retry_seconds : float
@@ -71,6 +74,7 @@ class TrainJob:
     generation: int = 0
     prefetch: bool = True
     buffer_bytes: int = 256 << 20
+    cache_bytes: int = 0
     lease_seconds: float = 30.0
     kind: str = "logistic"
     options: dict = field(default_factory=dict)
@@ -109,9 +113,9 @@ class Lease:
     ----------
     number : int
         Of the lease in its run; unique, so that a block done twice is counted once.
-    kind : {"train", "loss", "gradient"}
-        Train on the block, only sum the loss of the model over it, or sum loss and gradient at
-        the published vector.
+    kind : {"train", "loss", "gradient", "search"}
+        Train on the block, only sum the loss of the model over it, sum loss and gradient at the
+        published vector, or train all fits of a search.
     epoch : int
     block : int
         Number of the block in its part.
@@ -122,6 +126,8 @@ class Lease:
     course : dict or None
         If the worker is to go on with the epochs that follow: what they depend on, see
         ``course.py``.
+    plan : int
+        Of a lease of kind ``"search"``: which plan says what the fits are.
     """
 
     number: int
@@ -132,6 +138,7 @@ class Lease:
     lr: float = 0.0
     lr_end: float = 0.0
     course: dict | None = None
+    plan: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ class Report:
         Per unit of weight: with a course, that of the model at the end of the lease, else the mean
         that the kernel computed; 0 where the server adds the penalty.
     body : buffer
-        Of a lease of kind ``"gradient"``: see ``full_batch.py``.
+        Of a lease of kind ``"gradient"`` or ``"search"``: see ``full_batch.py``, ``search.py``.
     """
 
     number: int

@@ -16,7 +16,7 @@ from .engines import (
     open_engine,
     open_shards,
 )
-from .model_spec import ModelSpec
+from .model_spec import COLUMN_ROWS, ModelSpec
 
 __all__ = [
     "Engine",
@@ -141,11 +141,13 @@ class ParameterServer:
 
         Returns
         -------
-        ndarray of shape (rows, width), float32; (rows,) for ``"scale"``
+        ndarray of shape (rows, width), float32; (rows,) for ``"scale"``, (3, width) for
+            ``"columns"``
         """
         number, width = self.spec.slot(slot)
-        out = np.empty(self.spec.rows * width, np.float32)
-        for first, count in self._chunks(width):
+        rows = self._rows(slot)
+        out = np.empty(rows * width, np.float32)
+        for first, count in self._chunks(rows, width):
             values = self.engine.dump(self.key, number, first, count)
             out[first * width : (first + count) * width] = values
         return out if slot == "scale" else out.reshape(-1, width)
@@ -156,15 +158,15 @@ class ParameterServer:
         Parameters
         ----------
         slot : str
-        values : array-like of shape (rows, width), float32; (rows,) for ``"scale"``
+        values : array-like
+            As :meth:`dump` returns them.
         """
         number, width = self.spec.slot(slot)
         values = _values(values)
-        if values.size != self.spec.rows * width:
-            raise ValueError(
-                f"slot {slot!r} takes {self.spec.rows} x {width} values, not {values.size}"
-            )
-        for first, count in self._chunks(width):
+        rows = self._rows(slot)
+        if values.size != rows * width:
+            raise ValueError(f"slot {slot!r} takes {rows} x {width} values, not {values.size}")
+        for first, count in self._chunks(rows, width):
             chunk = values[first * width : (first + count) * width]
             self.engine.load(self.key, number, first, chunk)
 
@@ -176,11 +178,15 @@ class ParameterServer:
         """Delete the model: whoever uses it still gets RunEnded."""
         self.engine.drop(self.key)
 
-    def _chunks(self, width):
+    def _rows(self, slot):
+        """Return the rows of a slot."""
+        return COLUMN_ROWS if slot == "columns" else self.spec.rows
+
+    def _chunks(self, rows, width):
         """Yield (first, count) of the rows in each chunk of a slot."""
-        rows = max(1, _CHUNK_BYTES // (4 * width))
-        for first in range(0, self.spec.rows, rows):
-            yield first, min(rows, self.spec.rows - first)
+        size = max(1, _CHUNK_BYTES // (4 * width))
+        for first in range(0, rows, size):
+            yield first, min(size, rows - first)
 
 
 def _ids(ids):

@@ -11,12 +11,15 @@ import time
 
 import numpy as np
 
+from .als import Als
 from .board_redis import RedisBoard
 from .course import Course
 from .dataset_blocks import DatasetBlocks
+from .disk_cache import open_disk_cache
 from .engines import InlineEngine, PushTag, open_shards
 from .engines.connection import connect
 from .errors import RunEnded, StaleWorkerError, StoreError
+from .factorization import FactorizationKernel
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
@@ -24,11 +27,18 @@ from .map_job import Map
 from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
 from .retry import Retry
+from .search import Search
 from .server import ParameterServer
 from .store import keep_store
 
-_MINIBATCHES = {"logistic": LogisticKernel}  # kinds of jobs that train by minibatches
-_WHOLE_BLOCKS = {"full_batch": FullBatch, "map": Map}  # that take a block as a whole
+# Kinds of jobs: those that train by minibatches (the plans of a search bring kernels of their own),
+# and those that compute something of a whole block.
+_MINIBATCHES = {
+    "logistic": LogisticKernel,
+    "factorization": FactorizationKernel,
+    "search": LogisticKernel,
+}
+_WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als, "map": Map}
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -125,8 +135,11 @@ class _Worker:
             self.kernel = _WHOLE_BLOCKS[job.kind](job, server.engine)
         else:
             self.kernel = _MINIBATCHES[job.kind].of(job)
+        if job.kind == "search":
+            self.search = Search(job, store, server.engine)
         read = getattr(self.kernel, "read", None) or DatasetBlocks.of(job)
-        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes, read)
+        self.disk = open_disk_cache(job)
+        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes, read, self.disk)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
@@ -150,6 +163,8 @@ class _Worker:
             reason = "stale"
         finally:
             self.source.close()
+            if self.disk is not None:
+                self.disk.close()
         return {"reason": reason, "rows": self.rows, "updates": self.updates}
 
     def _work(self):
@@ -179,10 +194,12 @@ class _Worker:
             totals = {"error": f"{type(block).__name__}: {block}"}
         elif lease.kind == "train":
             totals = self._train(lease, block)
+        elif lease.kind == "search":
+            totals = self._train_all(lease, block)
         elif lease.kind == "loss":
             totals = self._sum_loss(block)
         else:
-            totals = self.retry(self.kernel.perform, lease, block)
+            totals = self.retry(self.kernel.perform, lease, block, self._renew)
         if totals is None:
             return [], None, True
         return [self._report(lease, waits | totals)], None, False
@@ -222,7 +239,7 @@ class _Worker:
         slope = (lease.lr_end - lease.lr) / batches
         kernel, server, retry = self.kernel, self.server, self.retry
         kernel.open(block, order, -(-block.n_rows // batches))
-        loss = 0.0
+        loss, weight = 0.0, kernel.weight(block)
         floats = localize = compute = trips = 0
         last = None
         clock = time.perf_counter
@@ -238,7 +255,7 @@ class _Worker:
             part, gradient = kernel.gradient(model)
             loss += part
             last = ids, gradient, lease.lr + (i + 0.5) * slope
-            floats += 2 * (1 + self.job.width) * ids.size
+            floats += 2 * (1 + kernel.width) * ids.size
             localize += asked - begin
             trips += got - asked
             compute += clock() - got
@@ -254,10 +271,10 @@ class _Worker:
         else:
             retry(server.push, *last, self._tag())
             trips += clock() - begin
-            penalty = kernel.penalty / (kernel.weight(block) or 1.0)
+            penalty = kernel.penalty / (weight or 1.0)
         return {
             "rows": kernel.count(block),
-            "weight": kernel.weight(block),
+            "weight": weight,
             "loss": loss,
             "updates": batches,
             "nbytes": 4 * floats,
@@ -266,6 +283,17 @@ class _Worker:
             "server": trips,
             "penalty": penalty,
         }
+
+    def _train_all(self, lease, block):
+        """Train all fits of a search on a block. Return the totals for the report."""
+        try:
+            self.kernel, self.server = self.search.follow(lease)
+            totals = self._train(lease, block)
+        except RunEnded:  # or the lease is of an older plan: then nobody misses its report
+            return {}
+        if totals is not None:
+            totals["body"] = self.kernel.take_losses()
+        return totals
 
     def _sum_loss(self, block):
         """Sum the loss of the model as it is over a block. Return the totals for the report."""
@@ -276,9 +304,10 @@ class _Worker:
             ids = self.kernel.localize(first, min(first + _LOSS_ROWS, block.n_rows))
             loss += self.kernel.loss(self.retry(self.server.pull, ids))
             self._renew()
+        rows, weight = self.kernel.held_out(block)
         return {
-            "rows": self.kernel.count(block),
-            "weight": self.kernel.weight(block),
+            "rows": rows,
+            "weight": weight,
             "loss": loss,
             "compute": time.perf_counter() - begin,
         }

@@ -4,8 +4,8 @@
 
 /* ROWS, WIDTH and OPTIMIZER are required. */
 enum {
-    ROWS, WIDTH, OPTIMIZER, PENALIZED, L1, L2, BETA1, BETA2, EPS, POWER_T, SCALED, CLOCK, FOLDED,
-    OPTIONS
+    ROWS, WIDTH, OPTIMIZER, PENALIZED, L1, L2, BETA1, BETA2, EPS, POWER_T, SCALED, VARIED,
+    CLOCK, FOLDED, OPTIONS
 };
 
 static const struct {
@@ -13,8 +13,8 @@ static const struct {
     int values;
 } options[OPTIONS] = {{"ROWS", 1},  {"WIDTH", 1}, {"OPTIMIZER", 1}, {"PENALIZED", 1},
                       {"L1", 1},    {"L2", 1},    {"BETA1", 1},     {"BETA2", 1},
-                      {"EPS", 1},   {"POWER_T", 1}, {"SCALED", 0},  {"CLOCK", 2},
-                      {"FOLDED", 1}};
+                      {"EPS", 1},   {"POWER_T", 1}, {"SCALED", 0},  {"VARIED", 0},
+                      {"CLOCK", 2}, {"FOLDED", 1}};
 
 typedef struct {
     cirrus_spec spec;
@@ -68,6 +68,7 @@ static const char *parse_option(creation *c, int option, RedisModuleString **val
                    ? NULL
                    : "POWER_T must lie in [0.5, 1]";
     case SCALED: s->scaled = 1; return NULL;
+    case VARIED: s->varied = 1; return NULL;
     case CLOCK:
         return cirrus_get_count(values[0], CIRRUS_MAX_COUNT, &c->steps) &&
                        cirrus_get_number(values[1], &c->rate)
@@ -119,7 +120,7 @@ static int parse_creation(RedisModuleCtx *ctx, RedisModuleString **argv, int arg
 }
 
 /* CIRRUS.CREATE key ROWS r WIDTH w OPTIMIZER name [PENALIZED n] [L1 x] [L2 x] [BETA1 x]
- *               [BETA2 x] [EPS x] [POWER_T x] [SCALED] [CLOCK steps rate [FOLDED steps]] -> OK */
+ *               [BETA2 x] [EPS x] [POWER_T x] [SCALED] [VARIED] [CLOCK steps rate [FOLDED steps]] -> OK */
 int cirrus_create_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     creation c;
     if (argc < 2)

@@ -8,6 +8,10 @@ static size_t slot_bytes(const cirrus_model *m, uint64_t slot) {
     return slot == CIRRUS_SLOT_SCALE ? sizeof(float) : m->spec.width * sizeof(float);
 }
 
+static uint32_t rows_of(const cirrus_model *m, uint64_t slot) {
+    return slot == CIRRUS_SLOT_COLUMNS ? CIRRUS_COLUMN_ROWS : m->spec.rows;
+}
+
 /* CIRRUS.DUMP key slot first count -> values */
 int cirrus_dump_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     uint64_t slot, first, count;
@@ -20,7 +24,7 @@ int cirrus_dump_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
     RedisModuleKey *key;
     served_model *served = cirrus_open_model(ctx, argv[1], REDISMODULE_READ, &key);
     const cirrus_model *m = served ? served->model : NULL;
-    if (m && (first > m->spec.rows || count > m->spec.rows - first)) {
+    if (m && (first > rows_of(m, slot) || count > rows_of(m, slot) - first)) {
         cirrus_fail_with(ctx, CIRRUS_BAD_RANGE);
         m = NULL;
     }
@@ -47,7 +51,7 @@ static int load_values(RedisModuleCtx *ctx, cirrus_model *m, uint64_t slot, uint
     size_t size = slot_bytes(m, slot), count = length / size;
     if (length % size != 0)
         return cirrus_fail(ctx, "BADLENGTH a row of this slot takes %zu bytes", size), 0;
-    if (first > m->spec.rows || count > m->spec.rows - first)
+    if (first > rows_of(m, slot) || count > rows_of(m, slot) - first)
         return cirrus_fail_with(ctx, CIRRUS_BAD_RANGE), 0;
     if (slot == CIRRUS_SLOT_RAW) {
         if (!cirrus_accept_rows(m, (uint32_t)first, values, count))
@@ -104,7 +108,7 @@ int cirrus_info_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
     served_model *served = cirrus_open_model(ctx, argv[1], REDISMODULE_READ, &key);
     if (served) {
         const cirrus_model *m = served->model;
-        RedisModule_ReplyWithArray(ctx, 30);
+        RedisModule_ReplyWithArray(ctx, 32);
         reply_count(ctx, "rows", m->spec.rows);
         reply_count(ctx, "width", m->spec.width);
         reply_text(ctx, "optimizer");
@@ -117,6 +121,7 @@ int cirrus_info_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
         reply_number(ctx, "eps", m->spec.eps);
         reply_number(ctx, "power_t", m->spec.power_t);
         reply_count(ctx, "scaled", m->spec.scaled);
+        reply_count(ctx, "varied", m->spec.varied);
         reply_count(ctx, "steps", cirrus_steps(m));
         reply_number(ctx, "rate", m->rate);
         reply_count(ctx, "state_slots", m->slots);

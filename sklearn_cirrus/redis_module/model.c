@@ -1,6 +1,6 @@
 /* Pull, push, dump and load: loops over rows that wake them and apply the update rules (rules.h;
- * tile.h where many rows can be computed at once). See model.h. */
-#include "tile.h"
+ * tile.h and wide.h where many coordinates can be computed at once). See model.h. */
+#include "wide.h"
 
 /* Calls a loop with optimizer and width as constants, so that each pair has a loop of its own. */
 #define SPECIALISE(loop, m, ...)                                                                  \
@@ -19,6 +19,8 @@
     (width == 1 ? loop(m, optimizer, 1, __VA_ARGS__) : loop(m, optimizer, width, __VA_ARGS__))
 
 static int sleeps_for_free(const cirrus_model *m) {
+    if (m->columns)
+        return 0;
     int coasts = m->spec.optimizer == CIRRUS_MOMENTUM || m->spec.optimizer == CIRRUS_NESTEROV;
     return !coasts && m->spec.l1 == 0.0f && m->spec.l2 == 0.0f;
 }
@@ -31,7 +33,8 @@ INLINE void wake(const cirrus_model *m, uint32_t optimizer, uint32_t width, floa
     coordinate c = coordinate_of(m, row, id, optimizer, m->rate);
     double then = (double)m->base + stamp;
     for (uint32_t j = 0; j < width; j++)
-        sleep_through(m, optimizer, c, row + j, row + width + j, width, k, then);
+        sleep_through(m, optimizer, in_column(m, c, id, optimizer, width, j), row + j,
+                      row + width + j, width, k, then);
 }
 
 static void cirrus_settle(cirrus_model *m) {
@@ -71,7 +74,8 @@ INLINE void read_row(const cirrus_model *m, uint32_t optimizer, uint32_t width,
         float values[4]; /* a weight and at most three slots of state */
         for (uint32_t s = 0; s <= slots_of(optimizer); s++)
             values[s] = row[s * width + j];
-        sleep_through(m, optimizer, c, values, values + 1, 1, k, (double)m->base + stamp);
+        sleep_through(m, optimizer, in_column(m, c, id, optimizer, width, j), values, values + 1, 1,
+                      k, (double)m->base + stamp);
         memcpy(out + j * sizeof(float), values + slot, sizeof(float));
     }
 }
@@ -110,7 +114,7 @@ static void read_tiles(const cirrus_model *m, const uint8_t *ids, uint32_t first
 static void read_slot(const cirrus_model *m, const uint8_t *ids, uint32_t first, size_t n,
                       uint32_t slot, uint8_t *out) {
     if (slot == CIRRUS_SLOT_WEIGHTS && fits_tiles(m) && !sleeps_for_free(m))
-        read_tiles(m, ids, first, n, out);
+        (m->spec.width == 1 ? read_tiles : read_wide_rows)(m, ids, first, n, out);
     else
         SPECIALISE(read_rows, m, ids, first, n, slot, out);
 }
@@ -137,7 +141,8 @@ INLINE void apply(cirrus_model *m, uint32_t optimizer, uint32_t width, const uin
         for (uint32_t j = 0; j < width; j++) {
             float g;
             memcpy(&g, grads + (i * width + j) * sizeof g, sizeof g);
-            update(m, optimizer, c, row + j, row + width + j, width, g, now);
+            update(m, optimizer, in_column(m, c, id, optimizer, width, j), row + j, row + width + j,
+                   width, g, now);
         }
         set_stamp(m, row, m->step + 1);
     }
@@ -219,7 +224,7 @@ cirrus_status cirrus_push(cirrus_model *m, const uint8_t *ids, const uint8_t *gr
             set_stamp(m, row_at(m, id), 0);
     }
     if (fits_tiles(m))
-        apply_tiles(m, ids, grads, n, lr);
+        (m->spec.width == 1 ? apply_tiles : apply_wide_rows)(m, ids, grads, n, lr);
     else
         SPECIALISE(apply, m, ids, grads, n, lr);
     m->step += 1;
@@ -231,6 +236,9 @@ cirrus_status cirrus_push(cirrus_model *m, const uint8_t *ids, const uint8_t *gr
 
 static cirrus_status check_range(const cirrus_model *m, uint32_t slot, uint32_t first,
                                  uint32_t count) {
+    if (slot == CIRRUS_SLOT_COLUMNS && m->columns)
+        return first > CIRRUS_COLUMN_ROWS || count > CIRRUS_COLUMN_ROWS - first ? CIRRUS_BAD_RANGE
+                                                                                : CIRRUS_OK;
     if (slot > m->slots && !(slot == CIRRUS_SLOT_SCALE && m->spec.scaled))
         return CIRRUS_BAD_SLOT;
     if (first > m->spec.rows || count > m->spec.rows - first)
@@ -243,6 +251,11 @@ cirrus_status cirrus_dump(const cirrus_model *m, uint32_t slot, uint32_t first, 
     cirrus_status status = check_range(m, slot, first, count);
     if (status != CIRRUS_OK)
         return status;
+    if (slot == CIRRUS_SLOT_COLUMNS) {
+        const size_t row = m->spec.width * sizeof(float);
+        memcpy(out, m->columns + (size_t)first * m->spec.width, count * row);
+        return CIRRUS_OK;
+    }
     if (slot != CIRRUS_SLOT_SCALE) {
         read_slot(m, NULL, first, count, slot, out);
         return CIRRUS_OK;
@@ -252,10 +265,11 @@ cirrus_status cirrus_dump(const cirrus_model *m, uint32_t slot, uint32_t first, 
     return CIRRUS_OK;
 }
 
-/* Scales must have an inverse square in float32; roots are taken of squares. */
+/* Scales must have an inverse square in float32; roots are taken of squares; rates and penalties
+ * of columns are not negative. */
 static int state_fits(const cirrus_model *m, uint32_t slot, const uint8_t *in, size_t n) {
     const uint32_t optimizer = m->spec.optimizer;
-    const int squares = slot != CIRRUS_SLOT_SCALE &&
+    const int squares = slot == CIRRUS_SLOT_COLUMNS ||
                         ((optimizer == CIRRUS_ADAGRAD && slot == 1) ||
                          (optimizer == CIRRUS_ADAM && slot >= 2) ||
                          (optimizer == CIRRUS_FTRL && slot == 1));
@@ -279,6 +293,11 @@ cirrus_status cirrus_load(cirrus_model *m, uint32_t slot, uint32_t first, uint32
         return CIRRUS_NOT_FINITE;
     if (!state_fits(m, slot, in, (size_t)count * values))
         return CIRRUS_BAD_STATE;
+    if (slot == CIRRUS_SLOT_COLUMNS) {
+        const size_t row = m->spec.width * sizeof(float);
+        memcpy(m->columns + (size_t)first * m->spec.width, in, count * row);
+        return CIRRUS_OK;
+    }
     for (uint32_t i = 0; i < count; i++, in += values * sizeof(float)) {
         float *row = row_at(m, first + i);
         wake(m, m->spec.optimizer, m->spec.width, row, first + i);

@@ -56,6 +56,7 @@ typedef struct {
     uint32_t optimizer; /* a cirrus_optimizer */
     uint32_t penalized; /* rows below this are penalized (the intercept is not) */
     uint32_t scaled;    /* 1: every row has a scale s; rates become lr/s^2 or lr/s */
+    uint32_t varied;    /* 1: every column has a rate and penalties of its own */
     float l1;           /* weight of |w|_1, per step */
     float l2;           /* weight of |w|^2 / 2, per step */
     float beta1;        /* momentum, nesterov, adam */
@@ -73,12 +74,16 @@ typedef struct {
     uint32_t stamp;  /* floats from the start of a row to its stamp */
     uint32_t stride; /* floats from one row to the next */
     float rate;      /* learning rate of the last push: what sleeping rows catch up at */
-    float *table;    /* rows * stride floats, owned */
+    float *table;    /* rows * stride floats, owned; behind them lie those of columns */
+    float *columns;  /* factors of the rate, l1, l2: 3 * width floats; NULL: not varied */
 } cirrus_model;
 
 /* Slots of a model, in DUMP and LOAD: 0 weights, 1 .. slots the optimizer's
- * state, SCALE the row scales (one value a row, scaled models only). */
-enum { CIRRUS_SLOT_WEIGHTS = 0, CIRRUS_SLOT_SCALE = 101 };
+ * state, SCALE the row scales (one value a row, scaled models only), COLUMNS what
+ * each column has of its own (varied models only): its row 0 are the factors that
+ * the learning rate is multiplied by, row 1 the l1, row 2 the l2 of the columns. */
+enum { CIRRUS_SLOT_WEIGHTS = 0, CIRRUS_SLOT_SCALE = 101, CIRRUS_SLOT_COLUMNS = 103 };
+#define CIRRUS_COLUMN_ROWS 3u
 
 /* The allocator is the caller's (Redis counts its memory); set before use. */
 void cirrus_set_allocator(void *(*zeroed)(size_t count, size_t size), void (*release)(void *));

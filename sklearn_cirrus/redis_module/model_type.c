@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ENCODING_VERSION 1 /* of the RDB record; raise it when save_rdb changes */
+#define ENCODING_VERSION 2 /* of the RDB record; raise it when save_rdb changes */
+#define COUNTS 9 /* integers in the record */
 #define CHUNK_BYTES ((size_t)1 << 20) /* of table, per string of a dump */
 
 /* ---- Memory ---------------------------------------------------------------------- */
@@ -123,6 +124,10 @@ static uint32_t chunk_at(const cirrus_model *m, uint32_t first) {
     return (uint32_t)(rows < left ? rows : left);
 }
 
+static size_t column_bytes(const cirrus_model *m) {
+    return CIRRUS_COLUMN_ROWS * (size_t)m->spec.width * sizeof(float);
+}
+
 /* ---- Persistence ----------------------------------------------------------------- */
 
 static void save_rdb(RedisModuleIO *rdb, void *value) {
@@ -130,9 +135,9 @@ static void save_rdb(RedisModuleIO *rdb, void *value) {
     const cirrus_model *m = served->model;
     const cirrus_spec *s = &m->spec;
     const uint64_t counts[] = {s->rows, s->width, s->optimizer, s->penalized,
-                               s->scaled, m->base, m->step, served->workers};
+                               s->scaled, m->base, m->step, served->workers, s->varied};
     const float numbers[] = {s->l1, s->l2, s->beta1, s->beta2, s->eps, s->power_t, m->rate};
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < COUNTS; i++)
         RedisModule_SaveUnsigned(rdb, counts[i]);
     for (size_t i = 0; i < 7; i++)
         RedisModule_SaveFloat(rdb, numbers[i]);
@@ -146,6 +151,8 @@ static void save_rdb(RedisModuleIO *rdb, void *value) {
         RedisModule_SaveStringBuffer(rdb, (char *)m->table + first * cirrus_row_bytes(m),
                                      count * cirrus_row_bytes(m));
     }
+    if (m->columns)
+        RedisModule_SaveStringBuffer(rdb, (char *)m->columns, column_bytes(m));
 }
 
 static served_model *refuse(RedisModuleIO *rdb, served_model *served, const char *reason) {
@@ -181,13 +188,24 @@ static uint32_t load_rows(RedisModuleIO *rdb, cirrus_model *m, uint32_t first) {
     return good ? count : 0;
 }
 
+static int load_columns(RedisModuleIO *rdb, cirrus_model *m) {
+    size_t length = 0;
+    char *values = RedisModule_LoadStringBuffer(rdb, &length);
+    int good = values && !RedisModule_IsIOError(rdb) && length == column_bytes(m) &&
+               cirrus_load(m, CIRRUS_SLOT_COLUMNS, 0, CIRRUS_COLUMN_ROWS,
+                           (const uint8_t *)values) == CIRRUS_OK;
+    if (values)
+        RedisModule_Free(values);
+    return good;
+}
+
 /* Trusts nothing: RESTORE brings any bytes here. */
 static void *load_rdb(RedisModuleIO *rdb, int encver) {
-    uint64_t counts[8];
+    uint64_t counts[COUNTS];
     float numbers[7];
     if (encver != ENCODING_VERSION)
         return refuse(rdb, NULL, "written by another version");
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < COUNTS; i++)
         counts[i] = RedisModule_LoadUnsigned(rdb);
     for (size_t i = 0; i < 7; i++)
         numbers[i] = RedisModule_LoadFloat(rdb);
@@ -196,13 +214,15 @@ static void *load_rdb(RedisModuleIO *rdb, int encver) {
     for (size_t i = 0; i < 5; i++)
         if (counts[i] > UINT32_MAX)
             return refuse(rdb, NULL, "its specification is out of range");
+    if (counts[8] > 1)
+        return refuse(rdb, NULL, "its specification is out of range");
     if (counts[6] > CIRRUS_MAX_STEP || counts[5] > CIRRUS_MAX_COUNT - counts[6] ||
         counts[7] > CIRRUS_MAX_WORKER + 1 || !(numbers[6] >= 0.0f && numbers[6] <= FLT_MAX))
         return refuse(rdb, NULL, "its clock is out of range");
     const cirrus_spec spec = {(uint32_t)counts[0], (uint32_t)counts[1], (uint32_t)counts[2],
-                              (uint32_t)counts[3], (uint32_t)counts[4], numbers[0],
-                              numbers[1],          numbers[2],          numbers[3],
-                              numbers[4],          numbers[5]};
+                              (uint32_t)counts[3], (uint32_t)counts[4], (uint32_t)counts[8],
+                              numbers[0],          numbers[1],          numbers[2],
+                              numbers[3],          numbers[4],          numbers[5]};
     cirrus_status status;
     served_model *served = cirrus_serve(cirrus_create(&spec, &status));
     if (!served)
@@ -215,6 +235,8 @@ static void *load_rdb(RedisModuleIO *rdb, int encver) {
     for (uint32_t first = 0, count; first < spec.rows; first += count)
         if ((count = load_rows(rdb, served->model, first)) == 0)
             return refuse(rdb, served, "its table is damaged");
+    if (spec.varied && !load_columns(rdb, served->model))
+        return refuse(rdb, served, "its columns are damaged");
     return served;
 }
 
@@ -229,22 +251,26 @@ static void rewrite_aof(RedisModuleIO *aof, RedisModuleString *key, void *value)
     const cirrus_model *m = served->model;
     const cirrus_spec *s = &m->spec;
     char l1[32], l2[32], beta1[32], beta2[32], eps[32], power_t[32], rate[32];
-    /* The last letter of the format is for SCALED. */
-    const char *format = s->scaled ? "sclclccclccccccccccccclcclc" : "sclclccclccccccccccccclccl";
+    /* The last letters of the format are for SCALED and VARIED. */
+    static const char *const formats[] = {"sclclccclccccccccccccclccl", "sclclccclccccccccccccclcclc",
+                                          "sclclccclccccccccccccclcclcc"};
     RedisModule_EmitAOF(
-        aof, "CIRRUS.CREATE", format, key, "ROWS", (long long)s->rows, "WIDTH",
-        (long long)s->width, "OPTIMIZER", cirrus_optimizer_name(s->optimizer), "PENALIZED",
+        aof, "CIRRUS.CREATE", formats[s->scaled + s->varied], key, "ROWS", (long long)s->rows,
+        "WIDTH", (long long)s->width, "OPTIMIZER", cirrus_optimizer_name(s->optimizer), "PENALIZED",
         (long long)s->penalized, "L1", cirrus_decimal(l1, s->l1), "L2", cirrus_decimal(l2, s->l2),
         "BETA1", cirrus_decimal(beta1, s->beta1), "BETA2", cirrus_decimal(beta2, s->beta2), "EPS",
         cirrus_decimal(eps, s->eps), "POWER_T", cirrus_decimal(power_t, s->power_t), "CLOCK",
         (long long)cirrus_steps(m), cirrus_decimal(rate, m->rate), "FOLDED",
-        (long long)m->base, "SCALED");
+        (long long)m->base, s->scaled ? "SCALED" : "VARIED", "VARIED");
     for (uint32_t first = 0, count; first < s->rows; first += count) {
         count = chunk_at(m, first);
         RedisModule_EmitAOF(aof, "CIRRUS.LOAD", "sllb", key, (long long)CIRRUS_SLOT_RAW,
                             (long long)first, (char *)m->table + first * cirrus_row_bytes(m),
                             count * cirrus_row_bytes(m));
     }
+    if (m->columns)
+        RedisModule_EmitAOF(aof, "CIRRUS.LOAD", "sllb", key, (long long)CIRRUS_SLOT_COLUMNS, 0LL,
+                            (char *)m->columns, column_bytes(m));
     for (uint32_t i = 0; i < served->workers; i++)
         if (served->tags[i].seen)
             RedisModule_EmitAOF(aof, "CIRRUS.TAG", "slll", key, (long long)i,

@@ -4,9 +4,7 @@
  *
  * Define REAL as float or double before including this file. d is padded to p, a multiple of
  * LANES. A is p x p, row by row, of which the upper triangle counts; below it, only what lies in
- * the blocks of LANES x LANES on the diagonal is written. Every loop runs over LANES or over a
- * multiple of it, so that compilers make vector instructions of it, without intrinsics and
- * without reordering sums.
+ * the blocks of LANES x LANES on the diagonal is written.
  */
 #ifndef CIRRUS_RIDGE_H
 #define CIRRUS_RIDGE_H
@@ -23,22 +21,28 @@
 
 static inline uint32_t ridge_padded(uint32_t d) { return (d + LANES - 1) / LANES * LANES; }
 
+/* LANES values that are computed with at once: an extension that GCC and Clang have on every
+ * processor. A plain loop over LANES in the loop over ratings is left scalar by GCC 12. */
+typedef REAL lanes __attribute__((vector_size(LANES * sizeof(REAL))));
+
 /* Adds n ratings to the block of A at (row, column), and to b if `also_b`. */
 static inline void ridge_add_block(uint32_t p, size_t n, const REAL *table, const uint32_t *local,
                                    const REAL *weights, const REAL *targets, uint32_t row,
                                    uint32_t column, int also_b, REAL *A, REAL *b) {
-    REAL sum[LANES][LANES] = {{0}}, right[LANES] = {0};
+    lanes sum[LANES] = {{0}}, right = {0};
     for (size_t t = 0; t < n; t++) {
-        const REAL *x = table + (size_t)local[t] * p, *other = x + column;
-        REAL left[LANES];
-        for (uint32_t i = 0; i < LANES; i++)
-            left[i] = weights ? weights[t] * x[row + i] : x[row + i];
-        for (uint32_t i = 0; i < LANES; i++)
-            for (uint32_t j = 0; j < LANES; j++)
-                sum[i][j] += left[i] * other[j];
+        const REAL *x = table + (size_t)local[t] * p;
+        lanes left, other;
+        memcpy(&left, x + row, sizeof left);
+        memcpy(&other, x + column, sizeof other);
+        if (weights)
+            left *= weights[t];
+        sum[0] += left[0] * other;
+        sum[1] += left[1] * other;
+        sum[2] += left[2] * other;
+        sum[3] += left[3] * other;
         if (also_b)
-            for (uint32_t i = 0; i < LANES; i++)
-                right[i] += targets[t] * left[i];
+            right += targets[t] * left;
     }
     for (uint32_t i = 0; i < LANES; i++)
         for (uint32_t j = 0; j < LANES; j++)
@@ -73,17 +77,18 @@ static inline void ridge_clear(uint32_t p, REAL *A, REAL *b) {
 }
 
 /* Solves (A + ridge I) z = b for the first d unknowns: z replaces b (zeros from d on), A is lost.
- * Cholesky, U'U, row by row. A pivot that rounding has eaten up is raised to the size of the
- * rounding, so that ridge > 0 always has a solution; what is not finite gives a solution that is
- * not. */
+ * Cholesky, U'U, row by row. A ridge that would drown in the rounding of A, and a pivot that has,
+ * are raised to its size, so that ridge > 0 always has a solution; what is not finite gives a
+ * solution that is not. */
 static inline void ridge_solve(uint32_t p, uint32_t d, REAL ridge, REAL *A, REAL *b) {
     REAL least = 0;
     for (uint32_t i = 0; i < d; i++) {
-        REAL *at = A + (size_t)i * p + i;
-        *at += ridge;
-        least = *at > least ? *at : least;
+        const REAL at = A[(size_t)i * p + i];
+        least = at > least ? at : least;
     }
-    least *= RIDGE_TINY;
+    least *= RIDGE_TINY * (REAL)p;
+    for (uint32_t i = 0; i < d; i++)
+        A[(size_t)i * p + i] += ridge < least ? least : ridge;
     for (uint32_t i = 0; i < d; i++) {
         REAL *pivot = A + (size_t)i * p;
         const REAL found = pivot[i] < least ? least : pivot[i], scale = 1 / (REAL)sqrt(found);

@@ -24,13 +24,20 @@ typedef struct {
     float eps;    /* added to the root of the squares, in the units of the gradient */
 } coordinate;
 
+INLINE void penalize(const cirrus_model *m, coordinate *c, uint32_t optimizer, float l1,
+                     float l2) {
+    /* A velocity passes a gradient on 1 / (1 - beta) times; so must the penalty count. */
+    const int passes_on = optimizer == CIRRUS_MOMENTUM || optimizer == CIRRUS_NESTEROV;
+    const float left = passes_on ? 1.0f - m->spec.beta1 : 1.0f;
+    c->l1 = l1 / left;
+    c->l2 = l2 / left;
+}
+
 INLINE coordinate coordinate_of(const cirrus_model *m, const float *row, uint32_t id,
                                 uint32_t optimizer, float rate) {
     coordinate c = {rate, 0.0f, 0.0f, m->spec.eps};
-    if (id < m->spec.penalized) {
-        c.l1 = m->spec.l1;
-        c.l2 = m->spec.l2;
-    }
+    if (id < m->spec.penalized)
+        penalize(m, &c, optimizer, m->spec.l1, m->spec.l2);
     if (m->spec.scaled) {
         const float scale = row[m->stride - 1], inverse = 1.0f / scale, power_t = m->spec.power_t;
         float factor = optimizer <= CIRRUS_NESTEROV ? inverse * inverse : inverse;
@@ -39,10 +46,16 @@ INLINE coordinate coordinate_of(const cirrus_model *m, const float *row, uint32_
         c.eps *= scale;
         c.rate *= factor;
     }
-    if (optimizer == CIRRUS_MOMENTUM || optimizer == CIRRUS_NESTEROV) {
-        /* A velocity passes a gradient on 1 / (1 - beta) times; so must the penalty count. */
-        c.l1 /= 1.0f - m->spec.beta1;
-        c.l2 /= 1.0f - m->spec.beta1;
+    return c;
+}
+
+/* What a coordinate of this row needs to know where columns differ. */
+INLINE coordinate in_column(const cirrus_model *m, coordinate c, uint32_t id, uint32_t optimizer,
+                            uint32_t width, uint32_t j) {
+    if (m->columns) {
+        c.rate *= m->columns[j];
+        if (id < m->spec.penalized)
+            penalize(m, &c, optimizer, m->columns[width + j], m->columns[2 * width + j]);
     }
     return c;
 }

@@ -51,7 +51,7 @@ static int unit_interval(float x) { return x >= 0.0f && x < 1.0f; }
 
 cirrus_status cirrus_check_spec(const cirrus_spec *s) {
     if (s->rows == 0 || s->rows >= MARK || s->width == 0 || s->width > CIRRUS_MAX_WIDTH ||
-        s->optimizer >= CIRRUS_OPTIMIZERS || s->penalized > s->rows || s->scaled > 1 ||
+        s->optimizer >= CIRRUS_OPTIMIZERS || s->penalized > s->rows || s->scaled > 1 || s->varied > 1 ||
         !not_negative(s->l1) || !not_negative(s->l2) || !not_negative(s->eps) ||
         !unit_interval(s->beta1) || !unit_interval(s->beta2) ||
         !(s->power_t >= 0.5f && s->power_t <= 1.0f))
@@ -63,15 +63,20 @@ static uint32_t stride_of(const cirrus_spec *s) {
     return s->width * (1 + slots_of(s->optimizer)) + 1 + s->scaled;
 }
 
+static size_t column_floats(const cirrus_spec *s) {
+    return s->varied ? CIRRUS_COLUMN_ROWS * (size_t)s->width : 0;
+}
+
 size_t cirrus_table_bytes(const cirrus_spec *s) {
-    return (size_t)s->rows * stride_of(s) * sizeof(float);
+    return ((size_t)s->rows * stride_of(s) + column_floats(s)) * sizeof(float);
 }
 
 static cirrus_model *allocate_model(const cirrus_spec *spec, cirrus_status *status) {
     if ((*status = cirrus_check_spec(spec)) != CIRRUS_OK)
         return NULL;
     cirrus_model *m = allocate(1, sizeof *m);
-    float *table = m ? allocate(spec->rows, stride_of(spec) * sizeof(float)) : NULL;
+    const size_t stride = stride_of(spec), more = (column_floats(spec) + stride - 1) / stride;
+    float *table = m ? allocate(spec->rows + more, stride * sizeof(float)) : NULL;
     if (!table) {
         if (m)
             release_memory(m);
@@ -83,6 +88,7 @@ static cirrus_model *allocate_model(const cirrus_spec *spec, cirrus_status *stat
     m->stamp = spec->width * (1 + m->slots);
     m->stride = stride_of(spec);
     m->table = table;
+    m->columns = spec->varied ? table + (size_t)spec->rows * m->stride : NULL;
     return m;
 }
 
@@ -91,6 +97,11 @@ cirrus_model *cirrus_create(const cirrus_spec *spec, cirrus_status *status) {
     if (m && spec->scaled)
         for (uint32_t id = 0; id < spec->rows; id++)
             row_at(m, id)[m->stride - 1] = 1.0f;
+    for (uint32_t j = 0; m && m->columns && j < spec->width; j++) {
+        m->columns[j] = 1.0f;
+        m->columns[spec->width + j] = spec->l1;
+        m->columns[2 * spec->width + j] = spec->l2;
+    }
     return m;
 }
 

@@ -1,6 +1,7 @@
-/* The usual model, many rows at once: adagrad with L2 alone, rows of one weight.
+/* The usual model, many coordinates at once: adagrad with L2 alone.
  *
- * No branch of its rule depends on the row. So rows are taken TILE at a time, laid side by side,
+ * No branch of its rule depends on the coordinate. So rows are taken TILE at a time, or of wide rows
+ * TILE columns at a time, laid side by side,
  * computed by loops that compilers turn into vector instructions, and laid back. The arithmetic is
  * that of rules.h and penalty.h, operation by operation.
  */
@@ -10,6 +11,7 @@
 #include "rules.h"
 
 #define TILE 64
+#define WIDE 8 /* columns from which on rows are taken as in wide.h */
 
 typedef struct {
     float weight[TILE], squares[TILE];
@@ -19,12 +21,21 @@ typedef struct {
 } tile;
 
 static inline int fits_tiles(const cirrus_model *m) {
-    return m->spec.optimizer == CIRRUS_ADAGRAD && m->spec.width == 1 && m->spec.l1 == 0.0f;
+    const uint32_t width = m->spec.width;
+    if (m->spec.optimizer != CIRRUS_ADAGRAD || (width != 1 && width < WIDE))
+        return 0;
+    if (!m->columns)
+        return m->spec.l1 == 0.0f;
+    for (uint32_t j = 0; j < width; j++)
+        if (m->columns[width + j] != 0.0f)
+            return 0;
+    return 1;
 }
 
 static inline void take_row(const cirrus_model *m, tile *t, uint32_t at, const float *row,
                             uint32_t id) {
-    const coordinate c = coordinate_of(m, row, id, CIRRUS_ADAGRAD, 1.0f);
+    const coordinate all = coordinate_of(m, row, id, CIRRUS_ADAGRAD, 1.0f);
+    const coordinate c = in_column(m, all, id, CIRRUS_ADAGRAD, 1, 0);
     t->weight[at] = row[0];
     t->squares[at] = row[1];
     t->slept[at] = (int32_t)(m->step - (get_stamp(m, row) & ~MARK));

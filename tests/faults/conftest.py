@@ -61,12 +61,17 @@ class Disturbed:
     def fit(self, deed, parameters=None, data=None, **settings):
         """Fit while a thread calls ``deed(self)``; return the model."""
         X, y = data or labelled()
+        model = CirrusLogisticRegression(**PARAMETERS | (parameters or {}))
+        with config_context(**SETTINGS | settings):
+            return self.during(deed, lambda: model.fit(X, y))
+
+    def during(self, deed, train):
+        """Return ``train()``, while a thread calls ``deed(self)``."""
         self._thread = threading.get_ident()
         thread = threading.Thread(target=self._disturb, args=(deed,))
         thread.start()
         try:
-            with config_context(**SETTINGS | settings):
-                return CirrusLogisticRegression(**PARAMETERS | (parameters or {})).fit(X, y)
+            return train()
         finally:
             self._over.set()
             self._begun.set()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cirrus_runtime.model_spec import SCALE_SLOT, SLOTS
+from cirrus_runtime.model_spec import COLUMN_SLOT, SCALE_SLOT, SLOTS
 
 from .tables import RAW_SLOT
 
@@ -11,7 +11,18 @@ STRING_KEY, NO_KEY = b"a string", b"nothing"
 VECTOR = np.arange(8.0).tobytes()  # what the string holds
 NAMES = ("CREATE", "PULL", "PUSH", "STEP", "DUMP", "LOAD", "TAG", "INFO", "GATHER")
 _MOST_VALUES = 20_000  # of a table, without its state
-_FLAGS = (b"TAG", b"tag", b"ROWS", b"WIDTH", b"OPTIMIZER", b"SCALED", b"CLOCK", b"FOLDED", b"L1")
+_FLAGS = (
+    b"TAG",
+    b"tag",
+    b"ROWS",
+    b"WIDTH",
+    b"OPTIMIZER",
+    b"SCALED",
+    b"VARIED",
+    b"CLOCK",
+    b"FOLDED",
+    b"L1",
+)
 _NUMBERS = (
     *(
         b"0",
@@ -42,7 +53,7 @@ _NUMBERS = (
         b"1e400",
     ),
     *(b"1e-40", b"1e-400", b"0x10", b"0x1p3", b"1_0", b"1,5", b"1\x000", b"\xff", b"a"),
-    *(b"101", b"102", b"65535", b"65536", b"2147483632", b"2147483633", b"2147483648"),
+    *(b"101", b"102", b"103", b"65535", b"65536", b"2147483632", b"2147483633", b"2147483648"),
     *(b"4294967295", b"4294967296", b"9007199254740992", b"9007199254740993"),
     *(b"9223372036854775807", b"9223372036854775808", b"-9223372036854775808"),
     *(b"18446744073709551615", b"18446744073709551616", b"1" * 400),
@@ -120,6 +131,8 @@ class Commands:
                 options += [name, value()]
         if self.random.random() < 0.4:
             options.append(b"SCALED")
+        if self.random.random() < 0.3:
+            options.append(b"VARIED")
         if self.random.random() < 0.3:  # now and then so that the stamps are about to overflow
             steps = self.pick((5, 2**31 - 18, 2**31, 2**53 - 1))
             folded = steps - min(steps, 2**31 - 17) if self.random.random() < 0.5 else steps
@@ -138,13 +151,15 @@ class Commands:
         return [rate, ids, grads, self._ids(served, repeated=True), *tag]
 
     def _dump(self, served):
-        rows = served.model.spec.rows
+        slot = self._slot(served)
+        rows = served.rows(slot)
         first = self.random.integers(0, rows + 1)
         count = self.random.integers(0, min(rows - first, 500) + 1)
-        return [_text(self._slot(served)), _text(first), _text(count)]
+        return [_text(slot), _text(first), _text(count)]
 
     def _load(self, served):
-        slot, rows = self._slot(served), served.model.spec.rows
+        slot = self._slot(served)
+        rows = served.rows(slot)
         first = self.random.integers(0, rows + 1)
         count = int(self.random.integers(0, min(rows - first, 50) + 1))
         size = served.slot_bytes(slot)
@@ -165,7 +180,8 @@ class Commands:
     def _slot(self, served):
         """Return the number of a slot that the model has."""
         slots = [*range(len(SLOTS[served.model.spec.optimizer])), RAW_SLOT]
-        return self.pick(slots + [SCALE_SLOT] * served.model.spec.scaled)
+        spec = served.model.spec
+        return self.pick(slots + [SCALE_SLOT] * spec.scaled + [COLUMN_SLOT] * spec.varied)
 
     def _ids(self, served, repeated=False):
         """Return ids of rows that there are, as a blob."""

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cirrus_runtime.model_spec import SLOTS
+from cirrus_runtime.model_spec import COLUMN_ROWS, COLUMN_SLOT, SLOTS
 
 from .tables import RAW_SLOT, Refused, Served, call_kernel, demand
 
@@ -22,7 +22,7 @@ _DECIMAL = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?
 _OPTIONS = dict(
     ROWS=1, WIDTH=1, OPTIMIZER=1, PENALIZED=1, L1=1, L2=1, BETA1=1, BETA2=1, EPS=1, POWER_T=1
 )
-_OPTIONS |= dict(SCALED=0, CLOCK=2, FOLDED=1)
+_OPTIONS |= dict(SCALED=0, VARIED=0, CLOCK=2, FOLDED=1)
 _strtod = ctypes.CDLL(None).strtod
 _strtod.restype, _strtod.argtypes = ctypes.c_double, (ctypes.c_char_p, ctypes.c_void_p)
 
@@ -63,6 +63,8 @@ class Shadow:
         for name in ("base", "step", "rate"):
             setattr(new.struct, name, getattr(old.struct, name))
         new.raw()[:] = old.raw()
+        if old.model.spec.varied:
+            new.model.load(COLUMN_SLOT, 0, old.model.dump(COLUMN_SLOT, 0, COLUMN_ROWS))
         new.tags = dict(old.tags)
 
     # ---- The commands
@@ -74,7 +76,7 @@ class Shadow:
             raise Refused("MODELEXISTS")
         demand(argv[1] not in self.strings, "WRONGTYPE")
         stride = spec.width * len(SLOTS[spec.optimizer]) + 1 + spec.scaled
-        if 4 * spec.rows * stride > BIG:
+        if 4 * spec.rows * stride + 12 * spec.width * spec.varied > BIG:
             raise Unforeseeable
         served = self.models[argv[1]] = Served(spec)
         served.struct.base, served.struct.step = folded, steps - folded
@@ -84,7 +86,8 @@ class Shadow:
     def _creation(self, argv):
         """Return the specification that the options describe, and the clock."""
         given = {}
-        fields = dict(l1=0.0, l2=0.0, beta1=0.9, beta2=0.999, eps=1e-8, power_t=0.5, scaled=0)
+        fields = dict(l1=0.0, l2=0.0, beta1=0.9, beta2=0.999, eps=1e-8, power_t=0.5)
+        fields |= dict(scaled=0, varied=0)
         at = 2
         while at < len(argv):
             name = argv[at].upper().decode("latin-1")
@@ -107,7 +110,7 @@ class Shadow:
 
     def _option(self, name, values):
         """Return the value of an option of CREATE."""
-        if name == "SCALED":
+        if name in ("SCALED", "VARIED"):
             return 1
         if name == "OPTIMIZER":
             optimizer = values[0].decode("latin-1")
@@ -161,7 +164,7 @@ class Shadow:
         slot, first = _count(argv[2], 0xFFFF), _count(argv[3], 2**32 - 1)
         count = _count(argv[4], 2**32 - 1)
         served = self._open(argv[1])
-        demand(first + count <= served.model.spec.rows, "BADVALUE")
+        demand(first + count <= served.rows(slot), "BADVALUE")
         _check_reply(count * served.slot_bytes(slot))
         if slot == RAW_SLOT:
             size = served.slot_bytes(slot)
@@ -174,7 +177,7 @@ class Shadow:
         served, values = self._open(argv[1]), argv[4]
         size = served.slot_bytes(slot)
         demand(len(values) % size == 0, "BADLENGTH")
-        demand(first + len(values) // size <= served.model.spec.rows, "BADVALUE")
+        demand(first + len(values) // size <= served.rows(slot), "BADVALUE")
         if slot == RAW_SLOT:
             demand(served.accepts(values), "BADVALUE")
             served.raw()[first * size : first * size + len(values)] = np.frombuffer(
@@ -198,7 +201,7 @@ class Shadow:
         values["penalized"] = spec.penalized
         for name in ("l1", "l2", "beta1", "beta2", "eps", "power_t"):
             values[name] = b"%.9g" % getattr(struct, name)
-        values |= {"scaled": spec.scaled, "steps": served.model.steps}
+        values |= {"scaled": spec.scaled, "varied": spec.varied, "steps": served.model.steps}
         values |= {"rate": b"%.9g" % served.model.rate, "state_slots": served.struct.slots}
         return [part for name, value in values.items() for part in (name.encode(), value)]
 

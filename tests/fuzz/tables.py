@@ -5,7 +5,7 @@ import ctypes
 import numpy as np
 
 from cirrus_runtime.kernels import Model, StatusError
-from cirrus_runtime.model_spec import SCALE_SLOT
+from cirrus_runtime.model_spec import COLUMN_ROWS, COLUMN_SLOT, SCALE_SLOT
 
 RAW_SLOT = 102
 
@@ -41,6 +41,10 @@ class Served:
         """Return the bytes of the table, uint8, writable."""
         size = self.model.nbytes
         return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self.struct.table))
+
+    def rows(self, slot):
+        """Return the rows of a slot."""
+        return COLUMN_ROWS if slot == COLUMN_SLOT else self.model.spec.rows
 
     def slot_bytes(self, slot):
         """Return the bytes of a row in a slot."""

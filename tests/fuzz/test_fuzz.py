@@ -66,7 +66,7 @@ def test_a_wrong_answer_is_found(monkeypatch):
 def test_an_overrun_of_the_table_is_found(change_source):
     """A module whose tables are one row short is caught by AddressSanitizer."""
     prepared = make_campaign("redis-server", seed=1)
-    change_source("table.c", "allocate(spec->rows,", "allocate(spec->rows - 1,")
+    change_source("table.c", "allocate(spec->rows + more,", "allocate(spec->rows + more - 1,")
     with pytest.raises(Finding, match="heap-buffer-overflow"):
         run(prepared)
 

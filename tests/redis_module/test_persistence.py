@@ -13,10 +13,13 @@ SPECS = {
     "adam": "ROWS 40000 WIDTH 3 OPTIMIZER adam PENALIZED 39999 L1 0.01 L2 0.1 SCALED CLOCK 7 0.1",
     "ftrl": "ROWS 5 WIDTH 1 OPTIMIZER ftrl L1 0.001 BETA1 0.5 BETA2 0.25 EPS 0.125",
     "adagrad": "ROWS 9 WIDTH 1 OPTIMIZER adagrad L2 0.5 EPS 0.01 POWER_T 0.75",
+    "varied": "ROWS 30 WIDTH 70 OPTIMIZER adagrad L2 0.5 SCALED VARIED",
+    "columns": "ROWS 3 WIDTH 2 OPTIMIZER ftrl VARIED",
     "sgd": "ROWS 300 WIDTH 2 OPTIMIZER sgd",
     "momentum": "ROWS 1 WIDTH 65536 OPTIMIZER momentum L2 3e-7",
 }
 RAW = 102  # the slot of whole rows
+COLUMNS = 103  # the slot of what columns have of their own
 
 
 def make_models(client):
@@ -24,6 +27,9 @@ def make_models(client):
     for name, spec in SPECS.items():
         client.execute_command("CIRRUS.CREATE", name, *spec.split())
         width = int(spec.split()[3])
+        if "VARIED" in spec:
+            values = floats_of(*(0.125 * (1 + j) for j in range(3 * width)))
+            assert client.execute_command("CIRRUS.LOAD", name, COLUMNS, 0, values)
         for step in range(5):
             row = step % 3 if name != "momentum" else 0
             grads = floats_of(*(0.25 + step + j for j in range(width)))

@@ -11,7 +11,7 @@ import safetensors.numpy
 from cirrus_runtime.blocks import VERSION, Block, decode_block, encode_block
 from cirrus_runtime.errors import BlockError
 
-ARRAYS = ("indptr", "indices", "data", "labels", "weights")
+ARRAYS = ("indptr", "indices", "data", "labels", "weights", "entry_weights")
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def block():
         labels=np.array([0, 2, 1, 0], np.float32),
         weights=np.array([1, 0.5, 2, 0], np.float32),
         n_features=10,
+        entry_weights=np.array([1, 0, 0.5, 2, 3, 1e30], np.float32),
     )
 
 
@@ -86,7 +87,7 @@ def test_we_read_what_the_safetensors_library_writes(block):
 
 
 def test_implicit_parts_take_no_space(block):
-    bare = replace(block, data=None, labels=None, weights=None)
+    bare = replace(block, data=None, labels=None, weights=None, entry_weights=None)
     arrays = bare.indptr.nbytes + bare.indices.nbytes
     assert bare.nbytes == arrays
     assert sum(len(piece) for piece in encode_block(bare)[1:]) == arrays
@@ -166,7 +167,7 @@ def put_entry(name, **changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put_metadata(version="1"), "format version '1', this program reads 2"),
+        (put_metadata(version="1"), "format version '1', this program reads 3"),
         (put_metadata(version=2), "format version"),
         (put_metadata(format="pt"), "not a block"),
         (lambda header: header.pop("__metadata__") and None, "not a block"),

@@ -283,3 +283,44 @@ def test_a_dropped_model_ends_the_run(make_server):
     for call in calls:
         with pytest.raises(RunEnded, match="^NOMODEL"):
             call()
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+@pytest.mark.parametrize("penalty", ["l2", "elastic"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_columns_of_their_own_are_models_of_their_own(make_server, optimizer, penalty, scaled):
+    """Ten columns with rates and penalties; the oracle of each is a model of one column."""
+    width, lr = 10, OPTIMIZERS[optimizer]
+    random = np.random.default_rng(4)
+    factors = np.append(random.uniform(0.2, 1.5, width - 1), 1.0)
+    l1 = random.uniform(0.001, 0.02, width) * (penalty == "elastic")
+    l2 = np.append(0.0, random.uniform(0.01, 0.1, width - 1))
+    columns = np.array([factors, l1, l2], np.float32)
+    spec = ModelSpec(
+        *(ROWS, width, optimizer, ROWS - 1), l1=0.5, eps=0.01, scaled=scaled, varied=True
+    )
+    server, scale = make_server(spec), None
+    assert server.spec.varied
+    first = np.repeat(np.array([[1.0], [0.5], [0.0]], np.float32), width, axis=1)
+    np.testing.assert_array_equal(server.dump("columns"), first)
+    server.load("columns", columns)
+    np.testing.assert_array_equal(server.dump("columns"), columns)
+    if scaled:
+        scale = make_scale(spec)
+        server.load("scale", scale)
+    oracles = [
+        DenseModel(
+            ModelSpec(ROWS, 1, optimizer, ROWS - 1, *strengths, eps=0.01, scaled=scaled), scale
+        )
+        for strengths in columns[1:].T.tolist()
+    ]
+    for ids, grads, next_ids in minibatches(width, 60):
+        rows = server.step(ids, grads, lr, next_ids)
+        for j, oracle in enumerate(oracles):
+            oracle.push(ids, grads[:, j : j + 1], lr * columns[0, j])
+        close(rows, np.hstack([oracle.w[next_ids] for oracle in oracles]))
+    close(server.dump(), np.hstack([oracle.w for oracle in oracles]))
+    for bad in (-1.0, np.nan, np.inf):
+        with pytest.raises(ServerError):
+            server.load("columns", np.full((3, width), bad, np.float32))
+    np.testing.assert_array_equal(server.dump("columns"), columns)

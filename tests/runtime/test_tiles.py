@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cirrus_runtime.kernels import Model
-from cirrus_runtime.model_spec import SCALE_SLOT, ModelSpec
+from cirrus_runtime.model_spec import COLUMN_SLOT, SCALE_SLOT, ModelSpec
 
 ROWS = 700
 NO_IDS, NO_GRADS = np.empty(0, np.uint32), np.empty(0, np.float32)
@@ -63,3 +63,30 @@ def test_many_rows_at_once_give_the_bits_of_one_after_the_other(power_t, scaled,
         twin = np.ascontiguousarray(double.dump(slot, 0, ROWS)[::2])
         assert single.dump(slot, 0, ROWS).tobytes() == twin.tobytes()
     assert np.isfinite(single.dump(0, 0, ROWS)).all()
+
+
+@pytest.mark.parametrize("width", [8, 12, 64, 70, 130])
+def test_wide_rows_give_the_bits_of_narrow_ones(width):
+    """Each column has a twin: a model of one column, with its rate and its l2."""
+    random = np.random.default_rng(width)
+    columns = random.uniform(0.1, 2.0, (3, width)).astype(np.float32)
+    columns[1] = 0.0
+    more = {"eps": 0.01, "power_t": 0.75, "scaled": True, "varied": True}
+    wide = Model(ModelSpec(40, width, "adagrad", 30, **more))
+    twins = [Model(ModelSpec(40, 1, "adagrad", 30, **more, l1=0.0)) for _ in range(width)]
+    scale = np.exp(random.normal(size=40)).astype(np.float32)
+    for model in (wide, *twins):
+        model.load(SCALE_SLOT, 0, scale)
+    wide.load(COLUMN_SLOT, 0, columns.reshape(-1))
+    for j, twin in enumerate(twins):
+        twin.load(COLUMN_SLOT, 0, np.ascontiguousarray(columns[:, j]))
+    everything = np.arange(40, dtype=np.uint32)
+    for n in [5, 0, 40, 1, 20]:
+        ids = random.permutation(40)[:n].astype(np.uint32)
+        grads = random.normal(size=(n, width)).astype(np.float32)
+        wide.push(ids, grads.reshape(-1), 0.3)
+        for j, twin in enumerate(twins):
+            twin.push(ids, np.ascontiguousarray(grads[:, j]), 0.3)
+        found = wide.pull(everything).reshape(40, width)
+        expected = np.column_stack([twin.pull(everything) for twin in twins])
+        assert found.tobytes() == expected.tobytes()

@@ -2,7 +2,8 @@
 -- strings. Nothing is written before all arguments have been checked.
 
 local SQUARES = {adagrad = 1, adam = 2, ftrl = 1}
-local SCALE_SLOT, MAX_STEP, MAX_COUNT = 101, 4294967295, 9007199254740992
+local SCALE_SLOT, COLUMN_SLOT, COLUMN_ROWS = 101, 103, 3
+local MAX_STEP, MAX_COUNT = 4294967295, 9007199254740992
 local MAX_TABLE = 512 * 1024 * 1024 -- the longest string of a server
 
 ---- Pull and push ------------------------------------------------------------------------------
@@ -73,7 +74,9 @@ local function apply(m, lr, ids, grads, tag)
         local id = ids[i]
         local row = wake(m, row_of(m, range(m, id, 1), 1), id)
         local c = coordinate(m, row, id, lr)
-        for j = 1, width do apply_to(m, c, row, j, grads[(i - 1) * width + j], now) end
+        for j = 1, width do
+            apply_to(m, in_column(m, c, id, j), row, j, grads[(i - 1) * width + j], now)
+        end
         row.stamp = m.step + 1
         redis.call("SETRANGE", TABLE, id * m.bytes, bytes_of(m, row))
     end
@@ -165,6 +168,10 @@ function operations.create()
         return fail("OOM without its module a server holds tables up to 512 MiB")
     end
     redis.call("SETRANGE", TABLE, total - 1, "\0")
+    if m.varied then
+        local same = function(x) return string.rep(struct.pack("<f", x), m.width) end
+        redis.call("HSET", HASH, "columns", same(1) .. same(m.l1) .. same(m.l2))
+    end
     if m.scaled then
         local size = math.min(m.rows, math.max(1, math.floor(1048576 / m.bytes)))
         local one = string.rep("\0", m.bytes - 4) .. struct.pack("<f", 1)
@@ -182,7 +189,10 @@ local function open_range(values)
     local m, wrong = open_model()
     if not m then return nil, wrong end
     local slot, first, rows = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-    if slot > STATES[m.optimizer] and not (slot == SCALE_SLOT and m.scaled) then
+    local most = m.rows
+    if slot == COLUMN_SLOT and m.varied then
+        most = COLUMN_ROWS
+    elseif slot > STATES[m.optimizer] and not (slot == SCALE_SLOT and m.scaled) then
         return nil, fail("BADVALUE the model has no such slot")
     end
     local width = slot == SCALE_SLOT and 1 or m.width
@@ -192,7 +202,7 @@ local function open_range(values)
             return nil, fail("BADLENGTH the values are not whole rows")
         end
     end
-    if first < 0 or rows < 0 or first + rows > m.rows then
+    if first < 0 or rows < 0 or first + rows > most then
         return nil, fail("BADVALUE the rows lie outside the table")
     end
     return m, slot, first, rows
@@ -202,6 +212,10 @@ end
 function operations.dump()
     local m, slot, first, rows = open_range()
     if not m then return slot end
+    if slot == COLUMN_SLOT then
+        local row = 4 * m.width
+        return string.sub(m.blob, first * row + 1, (first + rows) * row)
+    end
     local blob, out = range(m, first, rows), {}
     for i = 1, rows do
         local row = wake(m, row_of(m, blob, (i - 1) * m.bytes + 1), first + i - 1)
@@ -218,15 +232,23 @@ end
 function operations.load()
     local m, slot, first, rows = open_range(ARGV[4])
     if not m then return slot end
-    local values, blob, out = decode("f", ARGV[4], 1, #ARGV[4] / 4), range(m, first, rows), {}
+    local values = decode("f", ARGV[4], 1, #ARGV[4] / 4)
     local least, most = -HUGE, HUGE
     if slot == SCALE_SLOT then least, most = 1e-15, 1e15 end
-    if slot == SQUARES[m.optimizer] or m.optimizer == "adam" and slot == 3 then least = 0 end
+    if slot == COLUMN_SLOT or slot == SQUARES[m.optimizer] or m.optimizer == "adam" and slot == 3 then least = 0 end
     for i = 1, #values do
         if not (values[i] >= least and values[i] <= most) then
             return fail("BADVALUE a value is NaN, infinite, or out of the range of its slot")
         end
     end
+    if slot == COLUMN_SLOT then
+        local row = 4 * m.width
+        local before, after = first * row, (first + rows) * row
+        redis.call("HSET", HASH, "columns",
+                   string.sub(m.blob, 1, before) .. ARGV[4] .. string.sub(m.blob, after + 1))
+        return {ok = "OK"}
+    end
+    local blob, out = range(m, first, rows), {}
     for i = 1, rows do
         local row = wake(m, row_of(m, blob, (i - 1) * m.bytes + 1), first + i - 1)
         row.stamp = m.step
@@ -246,7 +268,7 @@ function operations.info()
     local m, wrong = open_model()
     if not m then return wrong end
     local fields = redis.call("HMGET", HASH, "rows", "width", "optimizer", "penalized", "scaled",
-                              "l1", "l2", "beta1", "beta2", "eps", "power_t",
+                              "varied", "l1", "l2", "beta1", "beta2", "eps", "power_t",
                               "rate")
     fields[#fields + 1] = string.format("%.0f", m.base + m.step)
     fields[#fields + 1] = string.format("%.0f", redis.call("STRLEN", TABLE))

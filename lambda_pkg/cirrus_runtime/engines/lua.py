@@ -17,7 +17,7 @@ _SCRIPT = b"\n".join(
 _DIGEST = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest().encode()
 _COUNTS = ("rows", "width", "penalized")
 _NUMBERS = ("l1", "l2", "beta1", "beta2", "eps", "power_t")
-_FIELDS = ("rows", "width", "optimizer", "penalized", "scaled", *_NUMBERS, "rate")
+_FIELDS = ("rows", "width", "optimizer", "penalized", "scaled", "varied", *_NUMBERS, "rate")
 _CHUNK_VALUES = 65536  # of a dump or load: the server does nothing else while a script runs
 
 
@@ -39,7 +39,8 @@ class LuaEngine(Engine):
     def create(self, key, spec, steps, rate):
         fields = {name: getattr(spec, name) for name in _COUNTS}
         fields |= {name: float(np.float32(getattr(spec, name))) for name in _NUMBERS}
-        fields |= {"scaled": int(spec.scaled), "base": steps, "step": 0}
+        fields |= {"scaled": int(spec.scaled), "varied": int(spec.varied)}
+        fields |= {"base": steps, "step": 0}
         fields["rate"] = float(np.float32(rate))
         command = [b"create", b"optimizer", spec.optimizer.encode()]
         for name, value in fields.items():
@@ -92,7 +93,8 @@ class LuaEngine(Engine):
         info = dict(zip(_FIELDS, fields, strict=True))
         info |= {name: int(info[name]) for name in _COUNTS}
         info |= {name: float(info[name]) for name in (*_NUMBERS, "rate")}
-        info |= {"optimizer": info["optimizer"].decode(), "scaled": info["scaled"] == b"1"}
+        info |= {name: info[name] == b"1" for name in ("scaled", "varied")}
+        info["optimizer"] = info["optimizer"].decode()
         return info | {"steps": int(steps), "memory": int(memory)}
 
     def publish(self, key, values):

@@ -67,7 +67,8 @@ end
 -- The model, or nil and an error.
 local function open_model()
     local f = redis.pcall("HMGET", HASH, "rows", "width", "optimizer", "penalized", "scaled", "l1",
-                          "l2", "beta1", "beta2", "eps", "power_t", "base", "step", "rate")
+                          "l2", "beta1", "beta2", "eps", "power_t", "base", "step", "rate",
+                          "varied", "columns")
     if f.err then return nil, fail("WRONGTYPE the key does not hold a model") end
     if not f[1] then return nil, fail("NOMODEL there is no model at this key") end
     local m = {rows = tonumber(f[1]), width = tonumber(f[2]), optimizer = f[3],
@@ -75,13 +76,15 @@ local function open_model()
                l2 = tonumber(f[7]), beta1 = tonumber(f[8]), beta2 = tonumber(f[9]),
                eps = tonumber(f[10]), power_t = tonumber(f[11]), base = tonumber(f[12]),
                step = tonumber(f[13]), rate = tonumber(f[14])}
+    m.varied, m.blob = f[15] == "1", f[16]
+    m.columns = m.blob and decode("f", m.blob, 1, 3 * m.width)
     m.floats = m.width * (1 + STATES[m.optimizer])
     m.bytes = 4 * (m.floats + 1 + (m.scaled and 1 or 0))
     m.coasts = m.optimizer == "momentum" or m.optimizer == "nesterov"
     if m.floats < BATCH then
         m.format = format_of("f", m.floats) .. "I4" .. (m.scaled and "f" or "")
     end
-    m.sleeps_free = not m.coasts and m.l1 == 0 and m.l2 == 0
+    m.sleeps_free = not m.coasts and m.l1 == 0 and m.l2 == 0 and not m.varied
     return m
 end
 
@@ -121,6 +124,18 @@ local function coordinate(m, row, id, rate)
         c.l1, c.l2 = m.l1 * passed_on, m.l2 * passed_on
     end
     return c
+end
+
+-- The same for one column, where columns differ: factors of the rate, l1, l2 lie one behind another.
+local function in_column(m, c, id, j)
+    if not m.columns then return c end
+    local d = {rate = c.rate * m.columns[j], l1 = 0, l2 = 0, eps = c.eps}
+    if id < m.penalized then
+        local passed_on = m.coasts and 1 / (1 - m.beta1) or 1
+        d.l1 = m.columns[m.width + j] * passed_on
+        d.l2 = m.columns[2 * m.width + j] * passed_on
+    end
+    return d
 end
 
 local function adagrad_rate(m, c, squares)
@@ -177,8 +192,9 @@ end
 local function wake(m, row, id)
     local k = m.step - row.stamp
     if k == 0 or m.sleeps_free then return row end
-    local c, width = coordinate(m, row, id, m.rate), m.width
+    local all, width = coordinate(m, row, id, m.rate), m.width
     for j = 1, width do
+        local c = in_column(m, all, id, j)
         local w, s = row[j], row[j + width]
         if m.optimizer == "sgd" then
             row[j] = shrink(w, c.rate * c.l1, c.rate * c.l2, k)

@@ -49,6 +49,8 @@ class ModuleEngine(Engine):
         command += (b"OPTIMIZER", spec.optimizer.encode(), b"CLOCK", _number(steps), _number(rate))
         if spec.scaled:
             command.append(b"SCALED")
+        if spec.varied:
+            command.append(b"VARIED")
         self._held.call(pack(*command))
 
     def pull(self, key, ids):
@@ -84,7 +86,8 @@ class ModuleEngine(Engine):
         reply = self._held.call(pack(b"CIRRUS.INFO", key.encode()))
         info = {name.decode(): value for name, value in zip(reply[::2], reply[1::2], strict=True)}
         info |= {name: float(info[name]) for name in (*_SETTINGS, "rate")}
-        info |= {"optimizer": info["optimizer"].decode(), "scaled": bool(info["scaled"])}
+        info |= {name: bool(info[name]) for name in ("scaled", "varied")}
+        info["optimizer"] = info["optimizer"].decode()
         return info
 
     def publish(self, key, values):

@@ -18,7 +18,7 @@ import threading
 import numpy as np
 
 from ..errors import RunEnded, ServerError
-from ..model_spec import SCALE_SLOT, SLOTS
+from ..model_spec import COLUMN_SLOT, SCALE_SLOT, SLOTS
 from .base import Engine, refusal
 from .row_ranges import RowRanges
 
@@ -79,6 +79,8 @@ class ShardedEngine(Engine):
             engine.fence(key, worker, generation)
 
     def dump(self, key, slot, first, count):
+        if slot == COLUMN_SLOT:  # every shard has it
+            return self.engines[0].dump(key, slot, first, count)
         self._check_range(key, first, count)
         parts = [
             engine.dump(key, slot, start - low, end - start)
@@ -87,6 +89,10 @@ class ShardedEngine(Engine):
         return np.concatenate(parts)
 
     def load(self, key, slot, first, values):
+        if slot == COLUMN_SLOT:
+            for engine, _ in zip(self.engines, self._layout(key).pairs(), strict=False):
+                engine.load(key, slot, first, values)
+            return
         width = 1 if slot == SCALE_SLOT else self._layout(key).width
         if values.size % width:
             raise refusal(f"BADLENGTH a row of this slot has {width} values")

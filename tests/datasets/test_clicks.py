@@ -5,10 +5,9 @@ import pytest
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss
 
-from sklearn_cirrus import datasets
-from sklearn_cirrus.datasets import make_clicks
+from sklearn_cirrus.datasets import _clicks, make_clicks
 
-GROUP = datasets._GROUP
+GROUP = _clicks.GROUP
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +89,9 @@ def test_signal_is_the_standard_deviation_of_the_logits():
 
 def test_vocabularies_are_zipf_distributed():
     """The k-th value of a field has log(1 + 1/k) / log(1 + vocabulary) of the rows."""
-    groups = [datasets._draw(7, datasets._ROWS, group)[0] for group in range(8)]
+    groups = [_clicks._draw(7, _clicks._ROWS, group)[0] for group in range(8)]
     values = np.concatenate(groups, axis=1)
-    for field, vocabulary in enumerate(datasets._VOCABULARIES, start=13):
+    for field, vocabulary in enumerate(_clicks._VOCABULARIES, start=13):
         ranks = values[field]
         assert 1 <= ranks.min() and ranks.max() <= vocabulary
         for k in (1, 2, min(50, vocabulary)):
@@ -110,15 +109,15 @@ def test_columns_are_skewed_and_the_tail_is_long(clicks):
 
 
 def test_missing_counts_are_a_value_of_their_own():
-    values, _ = datasets._draw(7, datasets._ROWS, 0)
-    for field, (missing, _, _) in enumerate(datasets._COUNTS):
+    values, _, _ = _clicks._draw(7, _clicks._ROWS, 0)
+    for field, (missing, _, _) in enumerate(_clicks._COUNTS):
         sigma = np.sqrt(missing / GROUP)
         assert abs((values[field] == 0).mean() - missing) <= 4 * sigma
     assert values[:13].max() < 400
 
 
 def test_rare_values_have_effects_as_large_as_frequent_ones():
-    effects = datasets._Effects(5)
+    effects = _clicks._Effects(5)
     values = np.zeros((39, 100_000), np.uint32)
     values[15] = np.arange(1, 100_001)
     sums = effects._sums(values)

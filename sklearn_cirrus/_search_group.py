@@ -1,0 +1,259 @@
+"""From candidates of a search that can share a table to a run, and from its columns to estimators.
+
+What candidates share: solver, batch size, intercept, number of epochs, seed, and whether the rate
+is automatic. What each has of its own, in its columns: C, l1_ratio, learning_rate, class_weight;
+and in its schedule: tol, n_iter_no_change.
+
+A fit on a split sees the rows of all splits pass by, and trains on its own. So that its steps are
+those of a fit on these rows alone, minibatches are larger by the share of the rows that a split
+leaves out, and the weights of the rows that it trains on are one on average over all rows.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+
+from cirrus_runtime.model_spec import SLOTS, ModelSpec
+from cirrus_runtime.protocol import TrainJob
+from cirrus_runtime.schedule import Schedule
+
+from ._columns import Columns
+from ._ingest import Part, count_blocks, make_blocks
+from ._lambda_settings import complete_config
+from ._logistic_state import weights_of_user
+from ._open_run import open_run
+from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates
+from ._search_fits import Fit, Fits
+from ._search_run import SearchRun
+from ._trainer import new_run_id
+
+_SHARED = ("solver", "batch_size", "fit_intercept", "max_iter", "random_state")
+
+
+def group_key(params):
+    """Return what candidates must have in common to be trained in one table."""
+    shared = tuple(repr(getattr(params, name)) for name in _SHARED)
+    return *shared, params.learning_rate == "auto"
+
+
+def may_join(params):
+    """Return whether a candidate may be added to a table that has been trained already.
+
+    FTRL's L1 threshold counts the steps of the table, not those of a column.
+    """
+    return params.solver != "ftrl"
+
+
+class SearchData:
+    """The rows of a search, and its splits.
+
+    Parameters
+    ----------
+    X : CSR matrix or array of shape (n_samples, n_features)
+    labels : int array of shape (n_samples,)
+        Class indices.
+    classes : array of shape (n_classes,)
+    weights : float64 array of shape (n_samples,) or None
+    splits : list of (train, test)
+        Indices of rows.
+    """
+
+    def __init__(self, X, labels, classes, weights, splits):
+        self.X = X
+        self.labels = labels
+        self.classes = classes
+        self.weights = weights
+        self.splits = splits
+        n = X.shape[0]
+        counts = [np.bincount(part, minlength=n) for i in (0, 1) for part in _column(splits, i)]
+        fits = max(int(count.max()) for count in counts) < 256
+        self._folds = np.column_stack(counts).astype(np.uint8) if fits else None
+
+    def can_share(self):
+        """Return whether blocks can say of the rows what the splits do with them."""
+        if self._folds is None:
+            return False
+        return all(
+            len(np.unique(self.labels[train])) == len(self.classes)
+            and len(test)
+            and (self.weights is None or self.weights[train].any())
+            for train, test in self.splits
+        )
+
+    def row_weights(self, params, split):
+        """Return by class how the rows of a split weigh, and the sum of its rows' weights."""
+        train = self.splits[split][0]
+        labels = self.labels[train]
+        own = None if self.weights is None else self.weights[train]
+        of_class = np.ones(len(self.classes))
+        if params.class_weight is not None:
+            of_class = compute_class_weight(
+                params.class_weight,
+                classes=self.classes,
+                y=self.classes[labels],
+                sample_weight=own,
+            )
+        total = np.bincount(labels, own, len(self.classes)) @ of_class
+        return of_class, float(total)
+
+    def blocks(self, rows, n_blocks, columns):
+        """Yield the blocks of the rows in this order, with what the splits do with them."""
+        weights = None if self.weights is None else self.weights.astype(np.float32)
+        labels = self.labels.astype(np.float32)
+        made = make_blocks(self.X, labels, weights, rows, n_blocks, columns.center)
+        for i, block in enumerate(made):
+            part = rows[len(rows) * i // n_blocks : len(rows) * (i + 1) // n_blocks]
+            yield replace(block, folds=self._folds[part].reshape(-1))
+
+
+class SearchGroup:
+    """One table of candidates.
+
+    Parameters
+    ----------
+    params : CirrusLogisticRegression
+        One of the candidates, for what they share; its ``verbose`` is that of the search.
+    config : Config
+    data : SearchData
+    """
+
+    one_pass = False
+    takes_checkpoints = True
+
+    def __init__(self, params, config, data):
+        if config.resume is not None:
+            raise ValueError("a search cannot be resumed: only the fit of one estimator can")
+        self.params = params
+        self.config, self.host = complete_config(config)
+        self.data = data
+        self.X = data.X
+        self.n_workers = self.config.n_workers
+        self.classes = 1 if len(data.classes) == 2 else len(data.classes)
+        self.seed = int(check_random_state(params.random_state).randint(2**31 - 1))
+        self.columns = Columns.of(data.X, params.fit_intercept)
+        n = data.X.shape[0]
+        n_train = np.mean([len(train) for train in _column(data.splits, 0)])
+        size = params.batch_size
+        size = automatic_batch_size(int(n_train)) if size == "auto" else min(int(size), n_train)
+        self.batch_size = min(n, max(1, round(size * n / n_train)))
+        self.rates = choose_rates(
+            *(params.solver, params.learning_rate, data.X, self.columns, int(size), self.seed),
+            streaming=False,
+        )
+        self.cost = 0.0
+
+    @property
+    def rows(self):
+        """Rows of the table."""
+        return self.X.shape[1] + bool(self.params.fit_intercept)
+
+    def most_candidates(self, nbytes):
+        """Return how many candidates fit into a table of this size, at least one."""
+        floats = self.rows * len(SLOTS[self.params.solver]) * self.classes * len(self.data.splits)
+        return max(1, int(nbytes // (4 * floats)))
+
+    def fits(self, candidate, params):
+        """Return the fits of a candidate."""
+        learning_rate = params.learning_rate
+        is_auto = learning_rate == "auto"
+        fits = []
+        for split, (_, test) in enumerate(self.data.splits):
+            of_class, total = self.data.row_weights(params, split)
+            strength = 1.0 / (float(params.C) * total)
+            schedule = Schedule(
+                rate=float(self.rates.rate if is_auto else learning_rate),
+                adaptive=is_auto,
+                max_iter=int(params.max_iter),
+                tol=None if params.tol is None else float(params.tol),
+                patience=int(params.n_iter_no_change),
+                falling=bool(self.rates.power_t > 0.5),
+            )
+            class_weights = of_class * (self.X.shape[0] / total)
+            fits.append(
+                Fit(
+                    *(candidate, split, schedule),
+                    l1=float(params.l1_ratio) * strength,
+                    l2=(1 - float(params.l1_ratio)) * strength,
+                    class_weights=class_weights.tolist(),
+                    tests=len(test),
+                )
+            )
+        return fits
+
+    def run(self, fits, watch):
+        """Train fits, and those that come while they are trained.
+
+        Parameters
+        ----------
+        fits : list of Fit
+        watch : object
+            As of ``SearchRun``.
+
+        Returns
+        -------
+        list of dict
+            The history.
+        """
+        n = self.X.shape[0]
+        table = Fits(fits, self.classes, len(self.data.splits))
+        job, spec = self._job(), self._spec(table)
+
+        def make(*rest):
+            return SearchRun(job, spec, table, self.rates.squares, watch, *rest)
+
+        with open_run(self, job, make, n) as run:
+            n_blocks = count_blocks(self.X, n, self.n_workers, self.config.block_bytes)
+            slots = {}
+            if self.columns.scale is not None:
+                ones = np.ones(int(self.params.fit_intercept), np.float32)
+                slots["scale"] = np.append(self.columns.scale, ones)
+            run.create_table(slots)
+            order = np.random.default_rng(self.seed).permutation(n).astype(np.int64, copy=False)
+            run.search(Part(self.data.blocks(order, n_blocks, self.columns), n_blocks, n))
+        self.cost = run.place.cost
+        return run.history
+
+    def weights(self, params, table):
+        """Return coef_ and intercept_ of a candidate, of its columns of the table."""
+        return weights_of_user(table, self.columns, params.fit_intercept, params.l1_ratio)
+
+    def _job(self):
+        """Return the job of the workers, without the places where it runs."""
+        config = self.config
+        return TrainJob(
+            run_id=new_run_id(),
+            n_features=self.X.shape[1],
+            width=self.classes,
+            intercept=bool(self.params.fit_intercept),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            store_url="",
+            prefetch=config.prefetch,
+            buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
+            lease_seconds=float(config.lease_seconds),
+            retry_seconds=float(config.retry_seconds),
+            kind="search",
+        )
+
+    def _spec(self, table):
+        """Return the specification of the table."""
+        return ModelSpec(
+            rows=self.rows,
+            width=table.classes * len(table.fits),
+            optimizer=self.params.solver,
+            penalized=self.X.shape[1],
+            beta1=BETA1,
+            beta2=BETA2,
+            eps=self.rates.eps,
+            power_t=self.rates.power_t,
+            scaled=self.columns.scale is not None,
+            varied=True,
+        )
+
+
+def _column(splits, i):
+    """Return the train (0) or test (1) part of every split."""
+    return [split[i] for split in splits]

@@ -1,0 +1,260 @@
+"""A run that trains all fits of a group together: the trainer's side of a search.
+
+    pass over the blocks -> sum each fit's losses -> ask its schedule -> drop, add -> next pass
+
+It is a ``Run`` whose model is as wide as all fits together, and whose leases are of kind "search"
+(see ``search.py`` of the runtime). Between two epochs no worker has a lease: then fits that are
+done are taken out of the table and others put in, by making a new table for a new plan.
+
+What must happen once in an epoch (schedules, scores) does not speak to the server; what speaks to
+it may be done twice. So an epoch whose end the server does not live to see is ended later.
+"""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from cirrus_runtime.search import read_losses
+from cirrus_runtime.server import ParameterServer
+
+from ._checkpoint import Checkpoint
+from ._costs import costs_of
+from ._rounds import train_leases
+from ._trainer import Run
+from .exceptions import DivergenceError, RunEnded
+
+_FEW = 0.75  # of the columns still trained: then a narrower table is worth the copying
+
+
+class SearchRun(Run):
+    """A run of many fits; see :class:`~sklearn_cirrus._trainer.Run`.
+
+    Parameters
+    ----------
+    job : TrainJob
+    spec : ModelSpec
+        Of any width.
+    fits : Fits
+    squares : float
+        What adagrad's sums of squares start at.
+    watch : object
+        Is told of what happens and says what shall: ``after_epoch(run, fits)`` returns the
+        candidates to drop and the fits to add, or None to stop; ``finish(fit, table)`` takes the
+        weights of a fit that is done, ``fail(fit, error)`` one that has diverged.
+    place, n_workers, checkpoints, progress
+        As of :class:`Run`.
+    """
+
+    goes_alone = False
+
+    def __init__(self, job, spec, fits, squares, watch, *rest):
+        super().__init__(job, spec, *rest)
+        self.fits = fits
+        self._known = {(fit.candidate, fit.split): fit for fit in fits.fits}
+        self._squares = squares
+        self._watch = watch
+        self._plan = -1
+        self._next = self._columns = None  # what the server is to get before the next epoch
+        self._noted = -1  # the epoch that was last taken note of
+        self._began = time.perf_counter()
+
+    def create_table(self, slots):
+        """Create the table of all fits; ``slots`` are those that all share."""
+        rows = self.spec.rows
+        fresh = {name: self._fresh(name, rows, len(self.fits.fits)) for name in self._state_slots()}
+        self.create(fresh | slots | {"columns": self.fits.columns(0, 1)})
+
+    def search(self, part):
+        """Train until all fits are done or the watch stops them."""
+        self._first.schedule = self.fits.state()
+        self.train(part, None, self, False)
+
+    # ---- What Run takes for the schedule
+
+    def state(self):
+        """Return what checkpoints keep of the fits."""
+        return self.fits.state()
+
+    def restore(self, state):
+        """Go back to where :meth:`state` was called."""
+        self.fits.restore(state, self._known)
+        self._noted, self._next, self._columns = -1, None, None
+
+    def at(self, epoch):
+        """Return the rate of the fit that others are relative to."""
+        lead = self.fits.lead
+        return lead.schedule.at(epoch - lead.born)
+
+    # ---- Tables
+
+    def _state_slots(self):
+        """Return the names of the slots that are as wide as the table, without the columns'."""
+        return [name for name in self.spec.slots if name not in ("scale", "columns")]
+
+    def _fresh(self, name, rows, fits):
+        """Return a slot of fits that have seen nothing."""
+        start = self._squares if (self.spec.optimizer, name) == ("adagrad", "squares") else 0.0
+        return np.full((rows, fits * self.fits.classes), start, np.float32)
+
+    def _create(self, checkpoint):
+        if checkpoint.schedule is not None:
+            self.fits.restore(checkpoint.schedule, self._known)
+        self._lay_out(checkpoint.slots, checkpoint.clock)
+
+    def _lay_out(self, slots, clock):
+        """Make the table of the fits as they are now, under a plan of its own."""
+        plan = self.fits.plan()
+        self._plan += 1
+        self.place.store.put(self.keys.plan(self._plan), plan.encode())
+        spec = replace(self.spec, width=plan.width)
+        server = ParameterServer(self.place.engine, self.keys.table(self._plan))
+        server.drop()
+        server.create(spec, clock=clock)
+        for name, values in slots.items():
+            server.load(name, values)
+        self.server, before = server, self.server
+        self.spec = spec
+        before.drop()
+
+    def _save(self):
+        info = self.server.info()
+        self.checkpoints.put(
+            Checkpoint(
+                slots={name: self.server.dump(name) for name in self.spec.slots},
+                clock=(info["steps"], info["rate"]),
+                epoch=self._epoch,  # from its beginning: reports lose their bodies
+                history=self.history,
+                schedule=self.state(),
+                generation=self.crew.generation,
+            )
+        )
+
+    # ---- Epochs
+
+    def _draw_up(self, kind):
+        more = self._epoch, self, self.job.seed
+        leases = train_leases(self.keys, self._train.n_blocks, *more)
+        return [replace(lease, kind="search", plan=self._plan) for lease in leases]
+
+    def _train_epoch(self):
+        if self._next is not None:
+            self._lay_out(*self._next)
+            self._next = None
+        elif self._columns is not None:
+            self.server.load("columns", self._columns)
+        self._columns = None
+        reports = self._await("train")
+        if not all(report.body for report in reports):
+            raise RunEnded("a worker has not found the model")
+        weights = self.server.dump("weights")
+        if self._noted != self._epoch:
+            self._added = self._note(reports, weights)
+            self._noted = self._epoch
+        self._going = bool(self.fits.going or self._added) and not self._is_stopped
+        if self._going:
+            self._prepare(weights)
+        self._epoch += 1
+        self._rounds, self._done = {}, {}
+        self._restarts = self.crew.replaced = 0
+        if self._epoch > self._furthest:
+            self._furthest, self._setbacks = self._epoch, 0
+
+    def _note(self, reports, weights):
+        """Take note of an epoch; return the fits that are to be added."""
+        losses = sum(read_losses(report.body) for report in reports)
+        penalties = self.fits.penalties(weights, self.spec.penalized)
+        now = time.perf_counter()
+        share = (now - self._began) / len(self.fits.going)
+        self._began = now
+        for i, fit in enumerate(self.fits.fits):
+            if fit.is_done:
+                continue
+            fit.seconds += share
+            table = weights[:, self.fits.place(i)]
+            train_loss, held_loss = losses[0, i] / self._train.n_rows, losses[1, i]
+            if np.isfinite(train_loss) and np.isfinite(table).all():
+                fit.note(train_loss, penalties[i], held_loss / max(1, fit.tests))
+                if fit.is_done:
+                    self._watch.finish(fit, table)
+            else:
+                self._fail(fit)
+        going = [fit.train_loss for fit in self.fits.fits if np.isfinite(fit.train_loss)]
+        entry = {
+            "epoch": self._epoch + 1,
+            "fits": len(self.fits.going),
+            "train_loss": float(np.mean(going)) if going else float("nan"),
+            "updates": sum(report.updates for report in reports),
+            "seconds": now - self._started,
+            **costs_of(reports),
+            "workers_replaced": self.crew.replaced,
+            "server_restarts": self._restarts,
+        }
+        self.history.append(entry)
+        wishes = self._watch.after_epoch(self, entry)
+        self._progress(0, entry)
+        if wishes is None:
+            self._is_stopped = True
+            return []
+        dropped, added = wishes
+        for i, fit in enumerate(self.fits.fits):
+            if fit.candidate in dropped and not fit.is_done:
+                fit.is_done = True
+                self._watch.finish(fit, weights[:, self.fits.place(i)])
+        self._known |= {(fit.candidate, fit.split): fit for fit in added}
+        # What a checkpoint did not know is to begin once more.
+        there = {id(fit) for fit in self.fits.fits}
+        lost = [f for f in self._known.values() if not f.is_done and id(f) not in there]
+        for fit in lost:
+            fit.begin(self._epoch + 1)
+        return lost
+
+    def _fail(self, fit):
+        """End a fit that has diverged; the others go on."""
+        fit.is_done = True
+        fit.epochs += 1
+        what = "the weights are" if np.isfinite(fit.train_loss) else "the loss is"
+        self._watch.fail(
+            fit,
+            DivergenceError(
+                f"training diverged in epoch {fit.epochs}: {what} not finite; "
+                "choose a smaller learning_rate or scale the data"
+            ),
+        )
+
+    def _prepare(self, weights):
+        """Work out what the server is to get before the next epoch; only reads from it."""
+        kept = [i for i, fit in enumerate(self.fits.fits) if not fit.is_done]
+        epoch, blocks = self._epoch + 1, self._train.n_blocks
+        if not self._added and len(kept) > _FEW * len(self.fits.fits):
+            self._columns = self.fits.columns(epoch, blocks)
+            return
+        info = self.server.info()
+        width = self.fits.classes
+        places = [i * width + j for i in kept for j in range(width)]
+        slots = {}
+        for name in self._state_slots():
+            values = weights if name == "weights" else self.server.dump(name)
+            fresh = self._fresh(name, len(values), len(self._added))
+            # The sums of a fit whose steps were huge may be infinite, which no table takes.
+            slots[name] = np.nan_to_num(np.hstack([values[:, places], fresh]))
+        if self.spec.scaled:
+            slots["scale"] = self.server.dump("scale")
+        self.fits.fits = [self.fits.fits[i] for i in kept] + self._added
+        self._added = []
+        slots["columns"] = self.fits.columns(epoch, blocks)
+        self._next = slots, (info["steps"], info["rate"])
+
+    _is_stopped = False
+    _added = ()
+
+    def _collect(self):
+        """Hand over the fits that are not done: they end where they are."""
+        going = self.fits.going
+        if going:
+            weights = self.server.dump("weights")
+            for i, fit in enumerate(self.fits.fits):
+                if not fit.is_done and fit.epochs:
+                    fit.is_done = True
+                    self._watch.finish(fit, weights[:, self.fits.place(i)])
+        return self.history

@@ -1,0 +1,193 @@
+"""One fit of a CirrusSearchCV: groups of candidates one after the other, and their scores."""
+
+import logging
+
+from sklearn.base import clone
+from sklearn.utils.validation import validate_data
+from tqdm.auto import tqdm
+
+from ._logistic_parameters import check_parameters
+from ._search_group import SearchGroup, group_key, may_join
+
+logger = logging.getLogger(__name__)
+
+
+class SearchSession:
+    """Trains the candidates on a board, and those that come, and scores them.
+
+    Parameters
+    ----------
+    search : CirrusSearchCV
+    board : SearchBoard
+    data : SearchData
+    halving : Halving or None
+    score : callable
+        ``score(estimator, split, params, fit_params)`` fits an estimator on a split and scores it;
+        returns what scikit-learn's ``_fit_and_score`` does.
+    fit_params : dict
+        Of the estimators' ``fit``.
+    X : array-like or sparse matrix
+        As the user has given it.
+    """
+
+    def __init__(self, search, board, data, halving, score, fit_params, X):
+        self._search = search
+        self._board = board
+        self._data = data
+        self._halving = halving
+        self._score = score
+        self._fit_params = fit_params
+        self._pending = []
+        self._X = X
+        self._params = {}  # estimator with the parameters of each candidate
+        self._fits = {}  # those of each candidate that was put into a table
+        self._shares = data.can_share() and not set(fit_params) - {"sample_weight"}
+        self.results = {}  # by candidate and split
+        self.dropped = set()
+        self.history = []
+        self.cost = 0.0
+
+    def run(self):
+        """Train until there is no candidate left, or somebody stops the search."""
+        while not self._board.is_stopped:
+            self._take_new()
+            if not self._pending:
+                break
+            candidate = self._pending[0]
+            if not self._may_share(candidate):
+                self._fit_alone(self._pending.pop(0))
+                continue
+            params = clone(self._params[candidate]).set_params(verbose=self._search.verbose)
+            self._group = SearchGroup(params, params._settings(), self._data)
+            self._key = group_key(params)
+            self._room = self._group.most_candidates(self._search.table_bytes)
+            chosen = self._choose(self._room)
+            logger.info("search: %d candidates in one table", len(chosen))
+            fits = [fit for c in chosen for fit in self._fits_of(c)]
+            self.history.append(self._group.run(fits, self))
+            self.cost += self._group.cost
+
+    # ---- What SearchRun asks and tells
+
+    def finish(self, fit, table):
+        """Score a fit that is trained no more; ``table`` has its weights."""
+        params = self._params[fit.candidate]
+        estimator = clone(params)
+        validate_data(estimator, self._X, y="no_validation", skip_check_array=True)
+        estimator.coef_, estimator.intercept_ = self._group.weights(params, table)
+        estimator.classes_ = self._data.classes
+        estimator.n_iter_, estimator.history_, estimator.cost_ = fit.epochs, [], 0.0
+        estimator.fit = lambda *data, **more: estimator
+        self._take(fit, estimator)
+
+    def fail(self, fit, error):
+        """Take note of a fit that has diverged."""
+        estimator = clone(self._params[fit.candidate])
+
+        def refuse(*data, **more):
+            raise error
+
+        estimator.fit = refuse
+        self._take(fit, estimator)
+
+    def after_epoch(self, run, entry):
+        """Return the candidates to drop and the fits to add, or None to stop."""
+        here = {}
+        for fit in run.fits.fits:
+            here.setdefault(fit.candidate, []).append(fit)
+        going = {c: fits for c, fits in here.items() if any(not fit.is_done for fit in fits)}
+        for candidate, fits in here.items():
+            self._board.note(fits, "training" if candidate in going else "done")
+        dropped = set()
+        if self._halving is not None:
+            standing = {c: self._board.loss_of(c) for c in going}
+            ages = {c: max(fit.epochs for fit in self._fits[c]) for c in going}
+            dropped.update(self._halving.losers(ages, standing))
+            self._drop(dropped)
+        entry["valid_loss"] = self._publish(entry)
+        if self._board.is_stopped:
+            return None
+        unwanted = self._board.take_dropped() & set(going)
+        self._drop(unwanted)
+        dropped |= unwanted
+        return dropped, self._joining(len(going) - len(dropped))
+
+    # ---- Candidates
+
+    def _drop(self, candidates):
+        """Take note that candidates are trained no more."""
+        self.dropped |= candidates
+        for candidate in candidates:
+            self._board.note(self._fits[candidate], "dropped")
+
+    def _take_new(self):
+        """Take the candidates that have come."""
+        for candidate, values in self._board.take_new():
+            estimator = clone(self._search.estimator)
+            self._params[candidate] = estimator.set_params(**clone(values, safe=False))
+            self._pending.append(candidate)
+
+    def _may_share(self, candidate):
+        """Return whether a candidate can be trained in a table with others."""
+        params = self._params[candidate]
+        try:
+            check_parameters(params)
+        except (ValueError, TypeError):
+            return False  # its fit says what is wrong
+        alone = params.solver == "lbfgs" or params.early_stopping or params.warm_start
+        return self._shares and not alone
+
+    def _choose(self, room):
+        """Take those that wait and can be in the table of this group, as many as there is room."""
+        chosen = [
+            candidate
+            for candidate in self._pending
+            if self._may_share(candidate) and group_key(self._params[candidate]) == self._key
+        ][: max(0, room)]
+        self._pending = [candidate for candidate in self._pending if candidate not in chosen]
+        return chosen
+
+    def _fits_of(self, candidate):
+        """Return the new fits of a candidate."""
+        self._fits[candidate] = self._group.fits(candidate, self._params[candidate])
+        return self._fits[candidate]
+
+    def _joining(self, n_going):
+        """Return the fits of candidates that have come and join the table."""
+        self._take_new()
+        if not may_join(self._group.params):
+            return []
+        return [fit for c in self._choose(self._room - n_going) for fit in self._fits_of(c)]
+
+    def _fit_alone(self, candidate):
+        """Fit a candidate that shares nothing, split by split."""
+        values = self._board.candidates[candidate]
+        for split in range(len(self._data.splits)):
+            if self._board.is_stopped:
+                return
+            estimator = clone(self._search.estimator)
+            result = self._score(estimator, split, values, self._fit_params)
+            self.cost += getattr(estimator, "cost_", 0.0)
+            self.results[candidate, split] = result
+
+    def _take(self, fit, estimator):
+        """Take the scores of a fit."""
+        result = self._score(estimator, fit.split, None, {})
+        result["fit_time"] = fit.seconds
+        self.results[fit.candidate, fit.split] = result
+
+    def _publish(self, entry):
+        """Tell how the candidates stand; return the smallest held-out loss."""
+        search = self._search
+        search.leaderboard_ = board = self._board.leaderboard()
+        best = board[0]
+        line = (
+            f"epoch {entry['epoch']}: {entry['fits']} fits, best candidate {best['candidate']} "
+            f"{best['params']}: held-out loss {best['held_out_loss']:.5f}"
+        )
+        logger.info("search: %s", line)
+        if search.verbose > 1:
+            tqdm.write(line)
+        if search.callback is not None:
+            search.callback(search)
+        return best["held_out_loss"]
