@@ -133,6 +133,7 @@ class AlsFit:
             # unless blocks have to be loaded anew each time.
             prefetch=config.prefetch and kept > config.buffer_bytes,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             kind="als",

@@ -9,17 +9,15 @@ from ._progress import Progress
 class open_run:  # noqa: N801 (reads as a function where it is used)
     """A Run with its place and its progress bar; leaving it closes both.
 
-    ``make(place, n_workers, checkpoints, progress)`` makes the Run.
+    ``make(place, n_workers, checkpoints, progress)`` makes the Run. ``nbytes`` is about what the
+    blocks take that are put; None: as much as the fit's ``X``.
     """
 
-    def __init__(self, fit, job, make, n_rows):
+    def __init__(self, fit, job, make, n_rows, nbytes=None):
         params, config = fit.params, fit.config
-        if config.backend == "inline" and (config.n_workers or 1) > 1:
-            raise ValueError(
-                f"backend 'inline' has one worker, not {config.n_workers}: "
-                "use backend='local' or n_workers=None"
-            )
-        place = open_place(config, job.run_id, row_bytes(fit.X) * fit.X.shape[0], fit.host)
+        if nbytes is None:
+            nbytes = row_bytes(fit.X) * fit.X.shape[0]
+        place = open_place(config, job.run_id, nbytes, fit.host)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)

@@ -167,12 +167,19 @@ def open_place(config, run_id, nbytes, host=None):
     ------
     ServerError, StoreError
         If server or store cannot be opened.
+    ValueError
+        If backend inline is asked for several workers.
     ConfigurationError, WorkerError
         If the function on AWS Lambda cannot be used, or not by so many workers.
     """
     if config.backend == "lambda":
         return _open_on_lambda(config, run_id, host)
     if config.backend == "inline":
+        if (config.n_workers or 1) > 1:
+            raise ValueError(
+                f"backend 'inline' has one worker, not {config.n_workers}: "
+                "use backend='local' or n_workers=None"
+            )
         board, engine = InlineBoard(), InlineEngine()
         if nbytes <= config.buffer_bytes:
             store = MemoryStore()

@@ -61,6 +61,10 @@ class Config:
     buffer_bytes : int, default=268435456
         Most memory that a worker keeps blocks in for later epochs. Backend "inline" keeps larger
         data in a private temporary folder. ``CIRRUS_BUFFER_BYTES``.
+    cache_bytes : int, default=268435456
+        Most bytes of blocks that a worker keeps on disk besides, in the system's temporary folder
+        (``/tmp`` on AWS Lambda): those that do not fit into ``buffer_bytes`` and take longer to
+        read anew, being on S3 or hashed when they are read. ``CIRRUS_CACHE_BYTES``.
     lease_seconds : float, default=30.0
         Time after which a worker that fell silent is replaced, and its block goes to another.
         ``CIRRUS_LEASE_SECONDS``.
@@ -103,6 +107,7 @@ class Config:
     prefetch: bool = True
     block_bytes: int = 8 << 20
     buffer_bytes: int = 256 << 20
+    cache_bytes: int = 256 << 20
     lease_seconds: float = 30.0
     retry_seconds: float = 30.0
     checkpoint_seconds: float | None = 60.0
@@ -145,10 +150,9 @@ class Config:
             is_count(self.block_bytes, 1024, 1 << 30),
             *("block_bytes", self.block_bytes, "an integer from 1024 to 1073741824"),
         )
-        check(
-            is_count(self.buffer_bytes, 0, 1 << 50),
-            *("buffer_bytes", self.buffer_bytes, "an integer, 0 or more"),
-        )
+        for name in ("buffer_bytes", "cache_bytes"):
+            value = getattr(self, name)
+            check(is_count(value, 0, 1 << 50), name, value, "an integer, 0 or more")
         for name, least, optional in (
             ("lease_seconds", 0.1, False),
             ("retry_seconds", 0.1, False),

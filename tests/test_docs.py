@@ -15,13 +15,21 @@ import sklearn_cirrus
 PUBLIC = [
     importlib.import_module(f"sklearn_cirrus.{info.name}")
     for info in pkgutil.iter_modules(sklearn_cirrus.__path__)
-    if not info.name.startswith("_") and not info.ispkg
+    if not info.name.startswith("_")
 ]
-WITH_EXAMPLES = {
-    module.__name__: tests
-    for module in PUBLIC
-    if (tests := [t for t in doctest.DocTestFinder().find(module) if t.examples])
-}
+
+
+def examples_of(module):
+    """The examples of a module's own docstrings, and of those of what it lends its name to."""
+    finder = doctest.DocTestFinder()
+    found = finder.find(module)
+    for name in getattr(module, "__all__", ()):
+        if getattr(getattr(module, name), "__module__", module.__name__) != module.__name__:
+            found += finder.find(getattr(module, name), f"{module.__name__}.{name}")
+    return [test for test in found if test.examples]
+
+
+WITH_EXAMPLES = {module.__name__: tests for module in PUBLIC if (tests := examples_of(module))}
 
 
 @pytest.fixture(scope="module")

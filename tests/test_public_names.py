@@ -20,8 +20,12 @@ MODULES = [
 
 def test_the_names_of_the_design_that_exist_so_far():
     assert sklearn_cirrus.__all__ == [
+        "CirrusFeatureHasher",
         "CirrusLogisticRegression",
         "CirrusMatrixFactorization",
+        "CirrusMinMaxScaler",
+        "CirrusStandardScaler",
+        "Dataset",
         "config_context",
         "get_config",
         "set_config",
