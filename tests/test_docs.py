@@ -15,7 +15,11 @@ import sklearn_cirrus
 PUBLIC = [
     importlib.import_module(f"sklearn_cirrus.{info.name}")
     for info in pkgutil.iter_modules(sklearn_cirrus.__path__)
-    if not info.name.startswith("_")
+    if not info.name.startswith("_") and not info.ispkg
+]
+PACKAGES = [
+    importlib.import_module(f"sklearn_cirrus.{name}")
+    for name in ("datasets", "model_selection", "preprocessing")
 ]
 
 
@@ -29,7 +33,9 @@ def examples_of(module):
     return [test for test in found if test.examples]
 
 
-WITH_EXAMPLES = {module.__name__: tests for module in PUBLIC if (tests := examples_of(module))}
+WITH_EXAMPLES = {
+    module.__name__: tests for module in PUBLIC + PACKAGES if (tests := examples_of(module))
+}
 
 
 @pytest.fixture(scope="module")
