@@ -24,7 +24,7 @@ BUNDLE = os.environ.get("CIRRUS_TEST_TASK_BUNDLE")
 
 
 @pytest.mark.skipif(not BUNDLE, reason="CIRRUS_TEST_TASK_BUNDLE names no zip")
-def test_a_search_with_the_zip_that_ships(aws, monkeypatch):
+def test_a_search_with_the_zip_that_ships(cloud, monkeypatch):
     monkeypatch.setattr(lambda_place, "_limits", {})
     s3, functions = boto3.client("s3"), boto3.client("lambda")
     s3.put_object(Bucket=BUCKET, Key="code/task.zip", Body=Path(BUNDLE).read_bytes())

@@ -65,4 +65,22 @@ CANNOT_APPLY = {
     "test_searchcv_raise_warning_with_non_finite_score": _STATE,
     "test_multi_metric_search_forwards_metadata": _STATE,
     "test_search_callbacks_receive_search_instance": _STATE,
+    "test_search_callbacks_with_partial_fit_failures": _STATE,
+    "test_cross_val_score_score_func": _STATE,
+    **{
+        f"test_validation_functions_routing[{name}": _STATE
+        for name in (
+            "cross_validate",
+            "cross_val_score",
+            "cross_val_predict",
+            "learning_curve",
+            "validation_curve",
+        )
+    },
+    "test_learning_curve_exploit_incremental_learning_routing": _STATE,
+    "test_cv_results": _STATE,
+    "test_base_estimator_inputs": _STATE,
+    "test_passed_unrequested_metadata[cross_val_score": (
+        "expects an exception that no pickle can carry; fails with loky as well"
+    ),
 }

@@ -29,7 +29,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out joblib's tests of other backends; mark what cannot apply."""
+    """Mark what cannot apply."""
     if config.getoption("--select-backend") != "cirrus":
         return
     for item in items:

@@ -19,11 +19,10 @@ JOBLIB_TESTS = "loky or cirrus or None or not backend"
 SKLEARN = "sklearn.model_selection.tests."
 FEW = " or ".join(
     (
-        "(test_simple_parallel and 11-2-loky)",
         "(test_error_in_task_iterator and loky)",
         "(test_parallel_timeout_fail_with_generator and cirrus)",
         "(test_abort_backend and 2-cirrus)",
-        "(test_deadlock_with_generator and 2-generator-cirrus)",
+        "(test_deadlock_with_generator and 2-generator-cirrus and not -1)",
         "(test_parallel_unordered_generator_returns_fastest_first and cirrus-2)",
         "test_nested_exception_dispatch",
         "test_grid_search_cv_results_multimetric",
@@ -55,7 +54,7 @@ def run(folder, modules, which, timeout):
 
 
 def test_a_few(tmp_path):
-    assert run(tmp_path, [JOBLIB, SKLEARN + "test_search"], FEW, 120) >= 12
+    assert run(tmp_path, [JOBLIB, SKLEARN + "test_search"], FEW, 280) >= 10
 
 
 @pytest.mark.skipif(not os.environ.get("CIRRUS_TEST_UPSTREAM"), reason="CIRRUS_TEST_UPSTREAM=1")
