@@ -9,10 +9,11 @@ from ._progress import Progress
 class open_run:  # noqa: N801 (reads as a function where it is used)
     """A Run with its place and its progress bar; leaving it closes both.
 
-    ``make(place, n_workers, checkpoints, progress)`` makes the Run.
+    ``make(place, n_workers, checkpoints, progress)`` makes the Run. The bar names ``label``, or the
+    class of the estimator, and counts the US dollars that were ``spent`` before this run.
     """
 
-    def __init__(self, fit, job, make, n_rows):
+    def __init__(self, fit, job, make, n_rows, label=None, spent=0.0):
         params, config = fit.params, fit.config
         if config.backend == "inline" and (config.n_workers or 1) > 1:
             raise ValueError(
@@ -22,7 +23,10 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
         place = open_place(config, job.run_id, row_bytes(fit.X) * fit.X.shape[0], fit.host)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
-        self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
+        label = label or type(params).__name__
+        self._progress = Progress(
+            *(params.verbose, n_rows, max_iter, label), cost=lambda: spent + place.cost
+        )
         seconds = config.checkpoint_seconds
         # Backend inline has no server to lose, and its store goes with the process.
         if config.backend == "inline" or not fit.takes_checkpoints:
