@@ -3,6 +3,7 @@
 import time
 
 from ._bar import Bar
+from ._cost import dollars
 
 
 class Progress:
@@ -57,12 +58,3 @@ def _words(entry, speed, cost):
     if entry is not None:
         words.append(f"{entry['workers']} worker{'s' * (entry['workers'] != 1)}")
     return [*words, dollars(cost)]
-
-
-def dollars(amount):
-    """Return an amount of US dollars as text: to four decimals, if it is small."""
-    if amount != amount:
-        return "unknown"  # the prices of a region are
-    if amount == 0:
-        return "$0"
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"

@@ -14,7 +14,8 @@ import pytest
 
 from sklearn_cirrus import CirrusLogisticRegression, _bar
 from sklearn_cirrus._bar import Bar
-from sklearn_cirrus._progress import Progress, dollars
+from sklearn_cirrus._cost import dollars
+from sklearn_cirrus._progress import Progress
 from sklearn_cirrus.datasets import load_ratings
 from sklearn_cirrus.model_selection import CirrusSearchCV
 
