@@ -22,7 +22,8 @@ class SearchDisplay:
         Its standard deviation.
     dropped : array-like of shape (n_candidates,), optional
         Whether a candidate was trained to the end: those that were not are drawn hollow.
-    x_name : str, default="rank"
+    x_name : str or None, default=None
+        The parameter; None: ranks.
     score_name : str, default="score"
 
     Attributes
@@ -32,7 +33,7 @@ class SearchDisplay:
     errorbars_ : list of matplotlib ErrorbarContainer
         Of the candidates that were trained to the end, and of those dropped, if there are any.
     line_ : matplotlib Line2D or None
-        Against a parameter: the best mean score at each of its values.
+        Against a parameter that is a number: the best mean score at each of its values.
     best_ : matplotlib Line2D
         The best candidate.
 
@@ -47,13 +48,13 @@ class SearchDisplay:
     >>> from sklearn_cirrus.model_selection import CirrusSearchCV
     >>> from sklearn_cirrus.plots import SearchDisplay
     >>> clf = CirrusLogisticRegression(backend="inline", random_state=0)
-    >>> search = CirrusSearchCV(clf, {"C": [0.01, 1.0, 100.0]}, cv=3)
+    >>> search = CirrusSearchCV(clf, {"C": [0.01, 0.1, 1.0]}, cv=3)
     >>> display = SearchDisplay.from_search(search.fit(*load_iris(return_X_y=True)))
     >>> display.x_name
     'C'
     """
 
-    def __init__(self, *, x, mean, std, dropped=None, x_name="rank", score_name="score"):
+    def __init__(self, *, x, mean, std, dropped=None, x_name=None, score_name="score"):
         self.x = x
         self.mean = mean
         self.std = std
@@ -112,7 +113,7 @@ class SearchDisplay:
             mean=mean,
             std=np.asarray(results[f"std_test_{metric}"], float),
             dropped=results.get("dropped"),
-            x_name=param or "rank",
+            x_name=param,
             score_name=score if metric == "score" and isinstance(score, str) else metric,
         )
         return display.plot(ax=ax, **kwargs)
@@ -139,8 +140,8 @@ class SearchDisplay:
         self.ax_ = ax = axes_for(ax, f"{type(self).__name__}.plot")
         self.figure_ = ax.figure
         mean, std = np.asarray(self.mean, float), np.asarray(self.std, float)
-        by_rank = self.x_name == "rank"
-        x = self._places(ax)
+        by_rank = self.x_name is None
+        x, is_ordered = self._places(ax)
         n = len(mean)
         dropped = np.zeros(n, bool) if self.dropped is None else np.asarray(self.dropped, bool)
         self.errorbars_ = []
@@ -153,7 +154,7 @@ class SearchDisplay:
                 given = {"fmt": "o", "color": "C0", "capsize": 2, "elinewidth": 1} | look | kwargs
                 self.errorbars_.append(ax.errorbar(x[rows], mean[rows], yerr=std[rows], **given))
         self.line_ = None
-        if not by_rank:
+        if is_ordered and not by_rank:
             at = np.unique(x[np.isfinite(mean)])
             top = [np.nanmax(mean[x == value]) for value in at]
             (self.line_,) = ax.plot(at, top, color="C0", alpha=0.5, zorder=0)
@@ -161,26 +162,29 @@ class SearchDisplay:
         (self.best_,) = ax.plot(
             *(x[best], mean[best], "*"), color="C1", markersize=12, zorder=3, label="best"
         )
-        ax.set(xlabel="Rank" if by_rank else self.x_name, ylabel=f"{self.score_name}, held out")
+        ax.set(
+            xlabel="Rank" if by_rank else self.x_name, ylabel=f"{self.score_name} on held-out rows"
+        )
         ax.legend()
         return self
 
     def _places(self, ax):
-        """Return where the candidates are on the axis, and label it."""
+        """Return where the candidates are on the axis and whether that is a scale; label it."""
         values = list(self.x)
-        if self.x_name == "rank":
+        if self.x_name is None:
             ax.xaxis.get_major_locator().set_params(integer=True)
-            return np.asarray(values, float)
+            return np.asarray(values, float), True
         if all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in values):
             x = np.asarray(values, float)
             if np.isfinite(x).all():
                 if spans_decades(x):
                     ax.set_xscale("log")
-                return x
+                return x, True
             values = sorted(values)  # C=np.inf has no place on an axis of numbers
         names = list(dict.fromkeys(map(str, values)))
         ax.set_xticks(range(len(names)), names)
-        return np.array([names.index(str(value)) for value in self.x], float)
+        ax.set_xlim(-0.5, len(names) - 0.5)
+        return np.array([names.index(str(value)) for value in self.x], float), False
 
 
 def _metric(search, metric):
