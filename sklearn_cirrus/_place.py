@@ -9,10 +9,11 @@ from cirrus_runtime.engines import InlineEngine, open_shards
 from cirrus_runtime.engines.connection import connect
 from cirrus_runtime.errors import ServerUnavailable
 from cirrus_runtime.keys import RunKeys
+from cirrus_runtime.resources import Resources
 from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
-from cirrus_runtime.worker import Resources
 
+from ._aws_session import make_client
 from ._cost import BudgetSpent, Meter
 from ._scratch import scratch_folder
 from .servers import WorkerAccess, open_servers, reopen_servers
@@ -182,7 +183,7 @@ def open_place(config, run_id, nbytes, host=None):
         return Place(board, engine, store, backend)
     servers = open_servers(config.redis_urls, config.n_servers, config.server_binary)
     urls = tuple(server.url for server in servers)
-    store = open_store(config.store_url or f"file://{scratch_folder()}")
+    store = open_store(config.store_url or f"file://{scratch_folder()}", make_client)
     return Place.on_servers(urls, store, LocalBackend(), config, run_id)
 
 
@@ -199,7 +200,7 @@ def _open_on_lambda(config, run_id, host):
             *(host, config.max_cost),
         )
         urls = tuple(server.url for server in open_servers(config.redis_urls))
-        store = open_store(config.store_url)
+        store = open_store(config.store_url, make_client)
         # A worker that has lost the server as well notices when it gives up looking for it.
         backend = LambdaBackend(function, store, meter, end_seconds=config.retry_seconds + 5.0)
         backend.check(config.n_workers or 1)

@@ -127,11 +127,13 @@ class Run(LastingRun):
         for kind, part in (("train", self._train), ("valid", self._valid)):
             for number, block in enumerate(part.blocks if part is not None else ()):
                 self.place.store.put(self.keys.block(kind, number), encode_block(block))
-                waiting = self._round("train").waiting
-                if lost or self._epoch or not waiting or waiting[0].block != number:
+                if lost:
                     continue
+                waiting = self._round("train").waiting
                 try:
-                    self._offer(waiting, 1)
+                    self.place.board.beat()
+                    if not self._epoch and waiting and waiting[0].block == number:
+                        self._offer(waiting, 1)
                 except (ServerUnavailable, RunEnded) as error:
                     lost = error  # the blocks come first: they can be read but once
         if lost is not None:

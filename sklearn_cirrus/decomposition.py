@@ -57,6 +57,7 @@ class CirrusMatrixFactorization(FactorModel):
         Share of the ratings hidden with ``early_stopping``.
     n_iter_no_change : int, default=5
         Half the number of epochs, at least, whose medians are compared with those before.
+        als with ``early_stopping``: iterations without improvement that end it.
     warm_start : bool, default=False
         Whether ``fit`` starts from the items of the fit before.
     random_state : int, RandomState instance or None, default=None

@@ -12,6 +12,7 @@
     ├── ServerError              the parameter server cannot be reached, or refused
     │   ├── BadValueError        a value was refused: a gradient that is not finite
     │   ├── RunEnded             the run's keys are gone
+    │   │   └── TrainerLost      the trainer was silent for so long that a worker ends by itself
     │   ├── ServerUnavailable    the connection was lost, not refused: trying again may help
     │   └── StaleWorkerError     a newer generation of this worker has taken over
     ├── StoreError               the object store refused, lacks or cannot hold an object
@@ -33,6 +34,7 @@ from cirrus_runtime.errors import (
     StaleWorkerError,
     StoreError,
     TaskError,
+    TrainerLost,
 )
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "StaleWorkerError",
     "StoreError",
     "TaskError",
+    "TrainerLost",
     "WorkerError",
 ]
 

@@ -80,6 +80,22 @@ def test_every_constructor_parameter_and_fitted_attribute_is_documented(name, so
         assert f"\n    {attribute} : " in text, attribute
 
 
+def test_names_are_there_before_they_are_imported():
+    """And importing the package alone does not import scikit-learn."""
+    program = (
+        "import sys, sklearn_cirrus\n"
+        "assert not {'sklearn', 'scipy'} & set(sys.modules)\n"
+        "assert set(sklearn_cirrus.__all__) < set(dir(sklearn_cirrus))\n"
+        "assert sklearn_cirrus.exceptions.CirrusError and not hasattr(sklearn_cirrus, 'nothing')\n"
+        "from sklearn_cirrus import *\n"
+        "assert CirrusLogisticRegression is sklearn_cirrus.linear_model.CirrusLogisticRegression"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_starts_nothing_and_leaves_the_cloud_alone():
     program = (
         "import sys, threading, sklearn_cirrus, sklearn_cirrus.plots\n"

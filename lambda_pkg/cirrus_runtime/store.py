@@ -77,13 +77,15 @@ class Store(ABC):
         self.close()
 
 
-def open_store(url):
+def open_store(url, make_client=None):
     """Open the store at a url.
 
     Parameters
     ----------
     url : str
         ``file:///absolute/folder`` (made if absent) or ``s3://bucket/prefix``.
+    make_client : callable, optional
+        For S3: what to call in place of ``boto3.Session().client``, which takes its time.
 
     Returns
     -------
@@ -104,7 +106,7 @@ def open_store(url):
     if parts.scheme == "s3":
         from .store_s3 import S3Store  # only who uses S3 pays for it
 
-        return S3Store(parts.netloc, parts.path.strip("/"))
+        return S3Store(parts.netloc, parts.path.strip("/"), make_client)
     raise StoreError(f"bad store url {url!r}: it begins with neither file:// nor s3://")
 
 

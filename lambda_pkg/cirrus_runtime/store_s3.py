@@ -42,6 +42,8 @@ class S3Store(Store):
     bucket : str
     prefix : str
         Without slashes at its ends; empty for the whole bucket.
+    make_client : callable, optional
+        Makes the client; by default, the method of a session of boto3 of its own.
 
     Raises
     ------
@@ -50,7 +52,7 @@ class S3Store(Store):
         The bucket itself is first asked for by the first operation.
     """
 
-    def __init__(self, bucket, prefix=""):
+    def __init__(self, bucket, prefix="", make_client=None):
         self.url = f"s3://{bucket}/{prefix}" if prefix else f"s3://{bucket}"
         if not _BUCKET.fullmatch(bucket):
             raise StoreError(f"bad store url {self.url!r}: {bucket!r} is not a bucket name")
@@ -71,9 +73,9 @@ class S3Store(Store):
             S3TransferRetriesExceededError,  # transfers raise it bare, unlike boto3's own
         )
         with self._explained("open"):
-            self._client = Session().client(  # boto3's default session is not thread-safe
-                "s3", config=Config(retries={"mode": "standard", "max_attempts": 6})
-            )
+            make_client = make_client or Session().client  # its default one is not thread-safe
+            config = Config(retries={"mode": "standard", "max_attempts": 6})
+            self._client = make_client("s3", config=config)
         self.requests = Counter()
         self._client.meta.events.register("before-call.s3", self._count)
         self._transfer = TransferConfig(

@@ -12,21 +12,19 @@ import time
 import numpy as np
 
 from .als import Als
-from .board_redis import RedisBoard
 from .course import Course
-from .engines import InlineEngine, PushTag, open_shards
-from .engines.connection import connect
-from .errors import RunEnded, StaleWorkerError, StoreError
+from .engines import InlineEngine, PushTag
+from .errors import RunEnded, StaleWorkerError, StoreError, TrainerLost
 from .factorization import FactorizationKernel
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
 from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
+from .resources import open_resources
 from .retry import Retry
 from .search import Search
 from .server import ParameterServer
-from .store import keep_store
 
 # Kinds of jobs: those that train by minibatches (the plans of a search bring kernels of their own),
 # and those that compute something of a whole block.
@@ -58,13 +56,14 @@ def run_worker(job, resources=None):
     Returns
     -------
     dict
-        ``reason``: ``"ended"`` (the run is over), ``"deadline"``, ``"stale"`` (a newer
-        generation has taken this worker's place) or ``"duplicate"`` (the job was delivered twice,
-        and another one does it); ``rows`` and ``updates`` done.
+        ``reason``: ``"ended"`` (the run is over), ``"deadline"``, ``"abandoned"`` (the trainer has
+        not been heard of for long), ``"stale"`` (a newer generation has taken this worker's place)
+        or ``"duplicate"`` (the job was delivered twice, and another one does it); ``rows`` and
+        ``updates`` done.
     """
     job = TrainJob.from_json(job)
     keys = RunKeys(job.run_id)
-    opened = resources or _open(job, keys)
+    opened = resources or open_resources(job, keys)
     try:
         retry = Retry(job.retry_seconds, (job.seed << 16) + job.worker)
         if not retry(opened.board.join):  # before anything is taken
@@ -76,50 +75,6 @@ def run_worker(job, resources=None):
     finally:
         if resources is None:
             opened.close()
-
-
-class Resources:
-    """What a worker works with.
-
-    Parameters
-    ----------
-    board : Board
-    engine : Engine
-    store : Store
-    """
-
-    def __init__(self, board, engine, store):
-        self.board = board
-        self.engine = engine
-        self.store = store
-
-    def close(self):
-        """Close board and engine; the store is the process's."""
-        self.board.close()
-        self.engine.close()
-
-
-_clients = {}
-
-
-def _open_clients(urls, seconds):
-    """Return the Redis clients of this process for urls: jobs that follow reuse them."""
-    if (urls, seconds) not in _clients:
-        _clients.clear()  # the servers before are most likely gone
-        _clients[urls, seconds] = [connect(url, seconds) for url in urls]
-    return _clients[urls, seconds]
-
-
-def _open(job, keys):
-    """Open what a job names."""
-    clients = _open_clients((job.redis_url, *job.shard_urls), job.retry_seconds)
-    board = RedisBoard(
-        *(clients[0], keys),
-        worker=job.worker,
-        generation=job.generation,
-        lease_seconds=job.lease_seconds,
-    )
-    return Resources(board, open_shards(clients, job.engine), keep_store(job.store_url))
 
 
 class _Worker:
@@ -152,6 +107,8 @@ class _Worker:
         """Go through leases until the run ends."""
         try:
             reason = self._work()
+        except TrainerLost:
+            reason = "abandoned"
         except RunEnded:
             reason = "ended"
         except StaleWorkerError:

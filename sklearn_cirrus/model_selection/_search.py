@@ -95,7 +95,7 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
     history_ : list of list of dict
         For each table, for each epoch: ``epoch``, ``fits``, ``valid_loss`` (the smallest held-out
         loss), ``updates``, ``seconds``, and sums over the workers as in
-        :class:`CirrusLogisticRegression`.
+        :class:`~sklearn_cirrus.CirrusLogisticRegression`.
     cost_ : float
         US dollars that search and refit have cost; 0.0 on this machine.
 

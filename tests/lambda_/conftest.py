@@ -191,9 +191,19 @@ def objects():
 @pytest.fixture(scope="session")
 def undisturbed():
     """Return the held-out loss of a fit that nobody disturbs, on local workers."""
+    return _undisturbed()
+
+
+@pytest.fixture(scope="session")
+def undisturbed_auto():
+    """Return the same at the rate that the fit chooses."""
+    return _undisturbed(learning_rate="auto")
+
+
+def _undisturbed(**parameters):
     X, y = labelled()
     with config_context(block_bytes=SETTINGS["block_bytes"], n_workers=2):
-        return held_out_loss(CirrusLogisticRegression(**PARAMETERS).fit(X, y))
+        return held_out_loss(CirrusLogisticRegression(**PARAMETERS | parameters).fit(X, y))
 
 
 @contextlib.contextmanager
