@@ -22,7 +22,7 @@ def load_ratings(path, *, user="userId", item="movieId", rating="rating", verbos
     user, item, rating : str
         The columns with the id of the user, the id of the item, and the rating. Other columns are
         passed over.
-    verbose : int
+    verbose : int, default=0
         Whether to show how much of the file has been read.
 
     Returns
