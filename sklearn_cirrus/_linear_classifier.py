@@ -8,9 +8,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._dataset import Dataset
+from ._fit_summary import FitSummary
 
 
-class LinearClassifier(ClassifierMixin, BaseEstimator):
+class LinearClassifier(FitSummary, ClassifierMixin, BaseEstimator):
     """A classifier whose fit leaves ``coef_``, ``intercept_`` and ``classes_``."""
 
     def decision_function(self, X):

@@ -10,17 +10,21 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
     """A Run with its place and its progress bar; leaving it closes both.
 
     ``make(place, n_workers, checkpoints, progress)`` makes the Run. ``nbytes`` is about what the
-    blocks take that are put; None: as much as the fit's ``X``.
+    blocks take that are put; None: as much as the fit's ``X``. The bar names ``label``, or the
+    class of the estimator, and counts the US dollars that were ``spent`` before this run.
     """
 
-    def __init__(self, fit, job, make, n_rows, nbytes=None):
+    def __init__(self, fit, job, make, n_rows, nbytes=None, *, label=None, spent=0.0):
         params, config = fit.params, fit.config
         if nbytes is None:
             nbytes = row_bytes(fit.X) * fit.X.shape[0]
         place = open_place(config, job.run_id, nbytes, fit.host)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
-        self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
+        label = label or type(params).__name__
+        self._progress = Progress(
+            *(params.verbose, n_rows, max_iter, label), cost=lambda: spent + place.cost
+        )
         seconds = config.checkpoint_seconds
         # Backend inline has no server to lose, and its store goes with the process.
         if config.backend == "inline" or not fit.takes_checkpoints:

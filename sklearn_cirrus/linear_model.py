@@ -74,7 +74,7 @@ class CirrusLogisticRegression(LinearClassifier):
     backend : {"local", "inline", "lambda"} or None, default=None
         None: as configured.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show a progress line: loss, rows per second, workers, cost.
 
     Attributes
     ----------

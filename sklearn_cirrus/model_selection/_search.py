@@ -12,6 +12,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params
 
 from .._classes import classes_of
+from .._fit_summary import SearchSummary
 from .._halving import Halving
 from .._search_board import SearchBoard
 from .._search_parameters import check_search, checked, first_candidates
@@ -21,7 +22,7 @@ from .._validation import check_weights
 __all__ = ["CirrusSearchCV"]
 
 
-class CirrusSearchCV(BaseSearchCV):
+class CirrusSearchCV(SearchSummary, BaseSearchCV):
     """Search over parameters of a Cirrus estimator, all candidates trained together.
 
     It has the interface of :class:`sklearn.model_selection.GridSearchCV` and its results, within
@@ -66,7 +67,7 @@ class CirrusSearchCV(BaseSearchCV):
         store are raised in any case.
     return_train_score : bool, default=False
     verbose : int, default=0
-        1: a progress bar; 2: also a line for every epoch.
+        1: a progress line; 2: also a line for every epoch.
     table_bytes : int, default=2**30
         Most memory of the server for one table, about. More candidates than fit in are trained
         table by table.
