@@ -25,6 +25,16 @@ class Dataset(Makers):
     y unless another one is given. Indexing with an array of row numbers, a mask or a slice gives
     the dataset of these rows, and copies nothing.
 
+    Parameters
+    ----------
+    url : str
+    manifest : Manifest
+    steps : sequence of dict
+        What is done to the blocks when they are read.
+    rows : int64 array or None
+        Which rows, by their numbers; None: all.
+    cost : float
+
     Attributes
     ----------
     url : str
@@ -148,7 +158,11 @@ class Dataset(Makers):
         return self.classes[self.label_indices()]
 
     def label_indices(self):
-        """Return the class index of each row, int32, read from the store.
+        """Return the class index of each row, read from the store.
+
+        Returns
+        -------
+        int32 array of shape (n_rows,)
 
         Raises
         ------
@@ -165,11 +179,16 @@ class Dataset(Makers):
         return self._with(rows=select_rows(key, len(self), self._rows))
 
     def head(self, n=5):
-        """Return the first rows: a DataFrame of a table (a dict without pandas), else a csr_array.
+        """Return the first rows.
 
         Parameters
         ----------
         n : int, default=5
+
+        Returns
+        -------
+        DataFrame or csr_array
+            A dict of arrays without pandas; CSR if the dataset has sparse rows.
         """
         return read_head(self[: max(0, int(n))])
 

@@ -94,8 +94,11 @@ class Makers:
         paths : str, path or list of them
         has_label : bool, default=True
             False for files of unlabelled rows (39 cells).
-        url, on_bad_rows, overwrite, verbose
-            As of :meth:`from_csv`.
+        url : str or None, default=None
+        on_bad_rows : {"error", "skip"}, default="error"
+        overwrite : bool, default=False
+        verbose : int, default=0
+            These as of :meth:`from_csv`.
 
         Returns
         -------
@@ -133,8 +136,11 @@ class Makers:
         zero_based : bool, default=False
             Whether the first column is number 0.
         dtype : {"float32", "float64"}, default="float32"
-        url, on_bad_rows, overwrite, verbose
-            As of :meth:`from_csv`.
+        url : str or None, default=None
+        on_bad_rows : {"error", "skip"}, default="error"
+        overwrite : bool, default=False
+        verbose : int, default=0
+            These as of :meth:`from_csv`.
 
         Returns
         -------
@@ -184,8 +190,9 @@ class Makers:
         y : array of shape (n_rows,), optional
             Labels.
         dtype : {"float32", "float64"}, default="float32"
-        url, overwrite
-            As of :meth:`from_csv`.
+        url : str or None, default=None
+        overwrite : bool, default=False
+            These as of :meth:`from_csv`.
 
         Returns
         -------
@@ -214,8 +221,9 @@ class Makers:
         label : str or None, default=None
             Name of the column of labels.
         dtype : {"float32", "float64"}, default="float32"
-        url, overwrite
-            As of :meth:`from_csv`.
+        url : str or None, default=None
+        overwrite : bool, default=False
+            These as of :meth:`from_csv`.
 
         Returns
         -------
