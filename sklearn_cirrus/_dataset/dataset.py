@@ -1,16 +1,8 @@
 """``Dataset``: a lazy handle on blocks in a store."""
 
-import os
-from urllib.parse import unquote, urlsplit
-
 import numpy as np
 
-from cirrus_runtime.dataset_objects import MANIFEST
-from cirrus_runtime.store import open_store
-
-from ..exceptions import StoreError
 from .makers import Makers
-from .manifest import Manifest
 from .reading import read_arrays, read_head, read_label_indices
 from .selection import blocks_of, select_rows, view_of
 
@@ -276,32 +268,3 @@ class Dataset(Makers):
     def _with(self, **changes):
         values = {"steps": self.steps, "rows": self._rows} | changes
         return Dataset(self.url, self.manifest, **values)
-
-    @classmethod
-    def open(cls, url):
-        """Open a dataset that lies in a store.
-
-        Parameters
-        ----------
-        url : str
-            ``file:///folder`` or ``s3://bucket/prefix``.
-
-        Returns
-        -------
-        Dataset
-
-        Raises
-        ------
-        StoreError
-            If there is none, or it is damaged.
-        """
-        parts = urlsplit(url)
-        if parts.scheme == "file" and not os.path.isdir(unquote(parts.path)):
-            raise StoreError(f"there is no dataset at {url}: there is no such folder")
-        with open_store(url) as store:
-            if not store.exists(MANIFEST):
-                raise StoreError(
-                    f"there is no dataset at {store.url}: it has no {MANIFEST}; a loading that "
-                    "was broken off goes on when it is called again"
-                )
-            return cls(store.url, Manifest.decode(store.get(MANIFEST), store.url))
