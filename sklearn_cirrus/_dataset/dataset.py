@@ -1,16 +1,8 @@
 """``Dataset``: a lazy handle on blocks in a store."""
 
-import os
-from urllib.parse import unquote, urlsplit
-
 import numpy as np
 
-from cirrus_runtime.dataset_objects import MANIFEST
-from cirrus_runtime.store import open_store
-
-from ..exceptions import StoreError
 from .makers import Makers
-from .manifest import Manifest
 from .reading import read_arrays, read_head, read_label_indices
 from .selection import blocks_of, select_rows, view_of
 
@@ -24,6 +16,16 @@ class Dataset(Makers):
     :meth:`from_arrays`, or :meth:`open`. Estimators of this package take it as X; its labels are
     y unless another one is given. Indexing with an array of row numbers, a mask or a slice gives
     the dataset of these rows, and copies nothing.
+
+    Parameters
+    ----------
+    url : str
+    manifest : Manifest
+    steps : sequence of dict
+        What is done to the blocks when they are read.
+    rows : int64 array or None
+        Which rows, by their numbers; None: all.
+    cost : float
 
     Attributes
     ----------
@@ -148,7 +150,11 @@ class Dataset(Makers):
         return self.classes[self.label_indices()]
 
     def label_indices(self):
-        """Return the class index of each row, int32, read from the store.
+        """Return the class index of each row, read from the store.
+
+        Returns
+        -------
+        int32 array of shape (n_rows,)
 
         Raises
         ------
@@ -165,11 +171,16 @@ class Dataset(Makers):
         return self._with(rows=select_rows(key, len(self), self._rows))
 
     def head(self, n=5):
-        """Return the first rows: a DataFrame of a table (a dict without pandas), else a csr_array.
+        """Return the first rows.
 
         Parameters
         ----------
         n : int, default=5
+
+        Returns
+        -------
+        DataFrame or csr_array
+            A dict of arrays without pandas; CSR if the dataset has sparse rows.
         """
         return read_head(self[: max(0, int(n))])
 
@@ -257,32 +268,3 @@ class Dataset(Makers):
     def _with(self, **changes):
         values = {"steps": self.steps, "rows": self._rows} | changes
         return Dataset(self.url, self.manifest, **values)
-
-    @classmethod
-    def open(cls, url):
-        """Open a dataset that lies in a store.
-
-        Parameters
-        ----------
-        url : str
-            ``file:///folder`` or ``s3://bucket/prefix``.
-
-        Returns
-        -------
-        Dataset
-
-        Raises
-        ------
-        StoreError
-            If there is none, or it is damaged.
-        """
-        parts = urlsplit(url)
-        if parts.scheme == "file" and not os.path.isdir(unquote(parts.path)):
-            raise StoreError(f"there is no dataset at {url}: there is no such folder")
-        with open_store(url) as store:
-            if not store.exists(MANIFEST):
-                raise StoreError(
-                    f"there is no dataset at {store.url}: it has no {MANIFEST}; a loading that "
-                    "was broken off goes on when it is called again"
-                )
-            return cls(store.url, Manifest.decode(store.get(MANIFEST), store.url))
