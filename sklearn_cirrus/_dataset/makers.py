@@ -160,6 +160,8 @@ class Makers:
             As of :meth:`from_csv`.
         """
         _check_choice("dtype", dtype, ("float32", "float64"))
+        if n_features is not None and n_features < 1:
+            raise ValueError(f"n_features must be 1 or more, got {n_features!r}")
         sources = find_files(paths)
         options = {
             "format": "libsvm",
