@@ -95,7 +95,7 @@ class AlsFit:
             history = run.history
         return FactorizationOutcome(
             *(found.items, history, found.n_iter, found.converged),
-            *(run.place.cost, job.run_id, found.is_cut),
+            *(run.place.cost, job.run_id, found.cut),
         )
 
     def _check_bodies(self, n_items):

@@ -36,7 +36,7 @@ def look_for_better(fit, schedule, spec, columns, outcome):
     steps = min(_STEPS, len(outcome.history) // _EPOCHS)
     if (
         not fit.sees_all_rows
-        or outcome.is_cut
+        or outcome.cut
         or fit.one_pass
         or params.early_stopping
         or params.tol is None
@@ -57,10 +57,10 @@ def look_for_better(fit, schedule, spec, columns, outcome):
 
 def warn_of_nonconvergence(params, outcome, n_classes):
     """Warn when the weights are not the optimum, as far as can be told; called by ``fit``."""
-    if outcome.is_cut:
+    if outcome.cut:
         reason = (
-            f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
-            f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then."
+            f"{outcome.cut}, after {outcome.n_iter} whole iterations and "
+            f"{outcome.cost:.3g} US dollars: the model is what had been learnt by then."
         )
         warnings.warn(reason, ConvergenceWarning, stacklevel=3)
         return

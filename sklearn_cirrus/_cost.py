@@ -21,10 +21,6 @@ logger = logging.getLogger(__name__)
 _FREE_TMP = 512  # MB
 
 
-class BudgetSpent(Exception):
-    """The run has cost ``max_cost``: it ends with the model that there is."""
-
-
 class Meter:
     """Counts what a fit uses; called from the threads that wait for invocations.
 

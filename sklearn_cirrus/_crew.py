@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _END_SECONDS = 10.0  # that workers get at most to notice that the run has ended
 _START_SECONDS = 60.0  # that a worker gets to be heard of for the first time
+_MOST_FAULTS = 100  # told of
 _MOST_DEATHS = 3  # in a row, of one place or on one block: then they are no accidents
 
 
@@ -49,6 +50,9 @@ class Crew:
         self.n_workers = n_workers
         self.generation = generation  # of the next worker to start, whatever its place
         self.replaced = 0
+        self.faults = []  # what befell workers, in words; the first hundred
+        self._cold_starts = self._relaunches = 0
+        self._heard = set()  # workers, with generations, that have reported
         self._fence = fence
         self._handles = {}
         self._killed = set()
@@ -78,6 +82,7 @@ class Crew:
 
     def note(self, report, lease):
         """Take note of a report: workers can do their work, and this block harms none."""
+        self._heard.add((report.worker, report.generation))
         self._deaths.clear()
         self._blamed.pop(lease.name, None)
 
@@ -97,6 +102,20 @@ class Crew:
                 self._vacate(worker, handle, result, check)
         if self._vacant:
             self._fill()
+
+    def standing(self):
+        """Return how many workers there are in which state, and how many were started, as a dict.
+
+        ``waiting`` have no machine yet, ``starting`` have not reported yet, ``working`` have.
+        ``cold_starts``, of all so far, were not warm from a fit before: on this machine alone.
+        """
+        counts = {"working": 0, "starting": 0, "waiting": 0}
+        for worker, handle in self._handles.items():
+            if (worker, handle.job["generation"]) in self._heard:
+                counts["working"] += 1
+            else:
+                counts["waiting" if handle.began is None else "starting"] += 1
+        return counts | {"cold_starts": self._cold_starts, "relaunches": self._relaunches}
 
     def end(self, patient):
         """End the workers; if ``patient``, they first get time to notice that the run is over."""
@@ -130,6 +149,7 @@ class Crew:
         for handle in place.backend.start(jobs, timeout):
             self._handles[handle.job["worker"]] = handle
             self._vacant.discard(handle.job["worker"])
+            self._cold_starts += bool(handle.is_cold)
 
     def _kill_frozen(self):
         """Kill the workers that the board has not heard of for too long."""
@@ -167,6 +187,8 @@ class Crew:
             logging.DEBUG if result.ok else logging.WARNING,
             "worker %d of run %s is replaced: %s", *(worker, self.job.run_id, reason),
         )  # fmt: skip
+        if not result.ok and len(self.faults) < _MOST_FAULTS:
+            self.faults.append(f"worker {worker}: {reason.splitlines()[0][:200]}")
         self._deaths[worker] += 1
         if not result.ok:
             self._blamed.update(names)
@@ -182,6 +204,7 @@ class Crew:
         del self._handles[worker]
         self._vacant.add(worker)
         self.replaced += 1
+        self._relaunches += 1
 
 
 def _failure(result):

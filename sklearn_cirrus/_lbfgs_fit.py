@@ -81,7 +81,7 @@ class LbfgsFit:
             state=LogisticState.of_weights(coef, offset),
             n_iter=found.n_iter,
             cost=run.place.cost,
-            is_cut=found.is_cut,
+            cut=found.cut,
         )
 
     def _share(self):

@@ -123,7 +123,7 @@ class LogisticFit:
         converged, gain = look_for_better(self, schedule, spec, columns, outcome)
         return LogisticOutcome(
             *(coef, intercept, outcome.history, converged, state, len(outcome.history), gain),
-            *(run.place.cost, outcome.is_cut),
+            *(run.place.cost, outcome.cut),
         )
 
     def _split(self):

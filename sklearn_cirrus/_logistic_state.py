@@ -56,7 +56,7 @@ class LogisticOutcome:
     n_iter: int
     gain: float | None = None  # what the objective can still be lowered by, if looked at
     cost: float = 0.0  # US dollars
-    is_cut: bool = False  # by max_cost
+    cut: str = ""  # as of Outcome
 
 
 def weights_of_user(table, columns, fit_intercept, l1_ratio):

@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 from cirrus_runtime.protocol import Lease, TrainJob
 
 from ._checkpoint import Checkpoints
-from ._cost import BudgetSpent
 from ._lambda_settings import complete_config
+from ._outcome import CutShort
 from ._place import open_place
 from ._reach import check_reach
 from ._trainer import Run, new_run_id
@@ -147,7 +147,7 @@ def run_map(config, operation, options, items, *, seed=0, look=None, progress=No
         with MapRun(job, items, place, n_workers, watch) as run:
             try:
                 results = run.map()
-            except BudgetSpent as spent:
+            except CutShort as spent:
                 raise CirrusError(
                     f"max_cost={config.max_cost} is spent, with {len(run.results)} of "
                     f"{len(items)} blocks done"

@@ -14,7 +14,8 @@ from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
 
 from ._aws_session import make_client
-from ._cost import BudgetSpent, Meter
+from ._cost import Meter
+from ._outcome import CutShort
 from ._scratch import scratch_folder
 from .servers import WorkerAccess, open_servers, reopen_servers
 from .workers.inline import InlineBackend
@@ -53,9 +54,9 @@ class Place:
         return 0.0 if self._meter is None else self._meter.dollars(self.store.requests)
 
     def check_budget(self):
-        """Raise BudgetSpent if the run has cost all that it may."""
+        """Raise CutShort if the run has cost all that it may."""
         if self._max_cost is not None and self.cost >= self._max_cost:
-            raise BudgetSpent
+            raise CutShort("The budget was spent (max_cost)")
 
     @property
     def redis_urls(self):

@@ -22,9 +22,8 @@ from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.course import MOST_WEIGHTS, Course, Penalty
 from cirrus_runtime.errors import CirrusError
 
-from ._cost import BudgetSpent
 from ._costs import costs_of
-from ._outcome import Outcome
+from ._outcome import CutShort, Outcome
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
 from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
@@ -56,7 +55,7 @@ class Run(LastingRun):
         self._progress = progress or (lambda rows, entry: None)
         self._leases = 0
         self._weights = None
-        self._is_cut = False
+        self._cut = ""
         self._alone = False  # whether one worker goes through the epochs by itself: course.py
         self._started = time.perf_counter()
 
@@ -115,8 +114,8 @@ class Run(LastingRun):
                     outcome = self._collect()
             except (ServerUnavailable, RunEnded) as error:
                 self._reconnect(error)
-            except BudgetSpent:
-                self._going, self._is_cut = False, True
+            except CutShort as end:
+                self._going, self._cut = False, str(end)
         return outcome
 
     # ---- Blocks and leases
@@ -262,10 +261,10 @@ class Run(LastingRun):
         names = [name for name in self.spec.slots if name != "weights"]
         weights = self._weights if self._best is None else self._best
         # The worker that went through the epochs has read them, or an epoch was cut short.
-        if weights is None or (self._is_cut and self._best is None):
+        if weights is None or (self._cut and self._best is None):
             weights = self.server.dump("weights")
         slots = {"weights": weights} | {name: self.server.dump(name) for name in names}
-        return Outcome(slots, (info["steps"], info["rate"]), self.history, self._is_cut)
+        return Outcome(slots, (info["steps"], info["rate"]), self.history, self._cut)
 
     # ---- The end
 

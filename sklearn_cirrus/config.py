@@ -95,6 +95,13 @@ class Config:
         US dollars that a fit with backend "lambda" may cost, by AWS's list prices. When they are
         spent it ends with the model so far, and a warning; a call of joblib starts no more tasks,
         and fails. ``CIRRUS_MAX_COST``.
+    journal : str, default="auto"
+        Folder in which every run and search notes what happens, for the dashboard. ``"auto"``:
+        ``sklearn-cirrus/runs`` in ``$XDG_STATE_HOME`` or ``~/.local/state``; ``"off"``: none is
+        written. Old journals are removed. ``CIRRUS_JOURNAL``.
+    dashboard : bool, default=False
+        Whether the first fit starts the dashboard in this process, and says on standard error
+        where it is. Needs the extra ``dashboard``. ``CIRRUS_DASHBOARD``.
     """
 
     backend: str = "local"
@@ -117,6 +124,8 @@ class Config:
     function: str | None = None
     task_function: str | None = None
     max_cost: float | None = None
+    journal: str = "auto"
+    dashboard: bool = False
 
     def __post_init__(self):
         check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
@@ -145,7 +154,9 @@ class Config:
             self.server_binary is None or isinstance(self.server_binary, str),
             *("server_binary", self.server_binary, "None or a path"),
         )
-        check(isinstance(self.prefetch, bool), "prefetch", self.prefetch, "True or False")
+        for name in ("prefetch", "keep_checkpoint", "dashboard"):
+            value = getattr(self, name)
+            check(isinstance(value, bool), name, value, "True or False")
         check(
             is_count(self.block_bytes, 1024, 1 << 30),
             *("block_bytes", self.block_bytes, "an integer from 1024 to 1073741824"),
@@ -165,10 +176,6 @@ class Config:
                 *(name, value, f"a number of seconds, {least:g} or more"),
             )
         check(
-            isinstance(self.keep_checkpoint, bool),
-            *("keep_checkpoint", self.keep_checkpoint, "True or False"),
-        )
-        check(
             self.resume is None or (isinstance(self.resume, str) and self.resume.isalnum()),
             *("resume", self.resume, "None or the id of a run"),
         )
@@ -177,6 +184,10 @@ class Config:
             value = getattr(self, name)
             good = value is None or (isinstance(value, str) and value != "")
             check(good, name, value, "None or a name")
+        good = isinstance(self.journal, str) and self.journal != ""
+        check(good, "journal", self.journal, '"auto", "off" or a folder')
+        good = not (self.dashboard and self.journal == "off")
+        check(good, "journal", self.journal, '"auto" or a folder with dashboard=True')
         cost = self.max_cost
         good = isinstance(cost, (int, float)) and not isinstance(cost, bool)
         good = cost is None or (good and 0 < cost < float("inf"))
@@ -224,7 +235,7 @@ def get_config(**overrides):
     values = _environment() | _process | _context.get()
     values |= {name: value for name, value in overrides.items() if value is not None}
     if TASK_VARIABLE in os.environ:  # a joblib task: its worker is all that it has
-        values |= {"backend": "inline", "n_workers": None}
+        values |= {"backend": "inline", "n_workers": None, "dashboard": False}
     return replace(Config(), **values)
 
 

@@ -183,8 +183,9 @@ class CirrusMatrixFactorization(FactorModel):
         Warns
         -----
         ConvergenceWarning
-            If the model is no better than a constant, or ``max_cost`` forced an end. Not if
-            ``max_iter`` did: unseen ratings are mostly predicted best before the optimum.
+            If the model is no better than a constant, or training was cut short by ``max_cost`` or
+            from the dashboard. Not if ``max_iter`` ended it: unseen ratings are mostly predicted
+            best before the optimum.
         """
         check_parameters(self)
         n_workers = None if self.n_workers is None else int(self.n_workers)
@@ -265,10 +266,10 @@ class CirrusMatrixFactorization(FactorModel):
 
     def _warn(self, outcome, matrix, weights):
         """Warn of a model that was cut short, or is no better than a constant."""
-        if outcome.is_cut:
+        if outcome.cut:
             reason = (
-                f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
-                f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then."
+                f"{outcome.cut}, after {outcome.n_iter} whole iterations and "
+                f"{outcome.cost:.3g} US dollars: the model is what had been learnt by then."
             )
         elif outcome.history[-1]["objective"] > self._hopeless(matrix, weights):
             reason = (

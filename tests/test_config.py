@@ -34,6 +34,8 @@ TEXTS = [
     ("function", "mine-worker", "mine-worker"),
     ("task_function", "mine-task", "mine-task"),
     ("max_cost", "0.25", 0.25),
+    ("journal", "/var/runs", "/var/runs"),
+    ("dashboard", "1", True),
 ]
 BAD = [
     ("backend", "cloud"),
@@ -55,6 +57,9 @@ BAD = [
     ("server_binary", 1),
     ("store_url", "/folder"),
     ("prefetch", 1),
+    ("dashboard", 1),
+    ("journal", ""),
+    ("journal", None),
     ("prefetch", "yes"),
     ("block_bytes", 1023),
     ("block_bytes", 1e6),

@@ -15,9 +15,11 @@ from .._classes import classes_of
 from .._fit_summary import SearchSummary
 from .._halving import Halving
 from .._search_board import SearchBoard
+from .._search_journal import SearchJournal
 from .._search_parameters import check_search, checked, first_candidates
 from .._search_results import results_of
 from .._validation import check_weights
+from ..config import get_config
 
 __all__ = ["CirrusSearchCV"]
 
@@ -212,19 +214,21 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
         board = SearchBoard()
         board.add(first_candidates(self))
         halving = None if self.halving is None else Halving(float(self.halving), self.min_epochs)
-        session = SearchSession(self, board, data, halving, score, fit_params, X)
         self.leaderboard_ = []
         self._board = board
-        try:
-            session.run()
-        finally:
-            self._board = None
-            self.leaderboard_ = board.leaderboard()
-        results, first = results_of(self, session, board.candidates)
-        self._choose(results, first, refit_metric)
-        self.cost_ = session.cost
-        if self.refit:
-            self._refit(X, y, fit_params)
+        with SearchJournal(self, board, get_config().journal) as journal:
+            session = SearchSession(self, board, data, halving, score, fit_params, X, journal)
+            try:
+                session.run()
+            finally:
+                self._board = None
+                self.leaderboard_ = board.leaderboard()
+            results, first = results_of(self, session, board.candidates)
+            self._choose(results, first, refit_metric)
+            self.cost_ = session.cost
+            if self.refit:
+                self._refit(X, y, fit_params)
+            journal.end_cost(self.cost_)
         self.scorer_ = getattr(scorers, "_scorers", scorers)
         self.cv_results_ = results
         self.history_ = session.history
