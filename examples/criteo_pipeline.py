@@ -48,7 +48,9 @@ def run(files, options):
     print(f"asked    {len(y):,} rows", clock(begin))
     constant = np.full(len(y), train.y.mean())
     print(f"constant log loss {log_loss(y, constant):.4f}")
-    print(f"cirrus   log loss {log_loss(y, chances):.4f}, AUC {roc_auc_score(y, chances[:, 1]):.4f}")
+    print(
+        f"cirrus   log loss {log_loss(y, chances):.4f}, AUC {roc_auc_score(y, chances[:, 1]):.4f}"
+    )
 
 
 def clock(start):

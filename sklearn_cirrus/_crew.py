@@ -53,28 +53,28 @@ class Crew:
         self._handles = {}
         self._killed = set()
         self._vacant = set()  # places whose workers have ended
-        self._places = ()
+        self.places = ()
         self._deaths = Counter()  # by place, since the last report of any
         self._blamed = Counter()  # by name of a block, since its last report
         self._looked = time.monotonic()
 
     def start(self, n_blocks):
         """Start the workers: never more than there are blocks."""
-        self._places = range(min(self.n_workers, n_blocks))
+        self.places = range(min(self.n_workers, n_blocks))
         # A worker with one block has nothing to load ahead; without the thread it is quicker.
-        prefetch = self.job.prefetch and n_blocks > len(self._places)
+        prefetch = self.job.prefetch and n_blocks > len(self.places)
         self.job = replace(self.job, prefetch=prefetch)
         if self.generation:
             self.restart()  # workers of the process that began the run may live on
         else:
-            self._launch(self._places)
+            self._launch(self.places)
         logger.debug("run %s: %d workers", self.job.run_id, len(self._handles))
 
     def restart(self):
         """Start all workers where the run takes place now; those before are refused."""
-        for worker in self._places:
+        for worker in self.places:
             self._fence(worker, self.generation)
-        self._launch(self._places)
+        self._launch(self.places)
 
     def note(self, report, lease):
         """Take note of a report: workers can do their work, and this block harms none."""

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._factor_model import FactorModel
 from ._factorization_parameters import check_parameters
 from ._rating_matrix import moments, rating_matrix, rating_weights
+from ._stages import stage
 from .config import get_config
 
 __all__ = ["CirrusMatrixFactorization"]
@@ -152,6 +153,7 @@ class CirrusMatrixFactorization(FactorModel):
         self.backend = backend
         self.verbose = verbose
 
+    @stage("training")
     def fit(self, X, y=None, *, rating_weight=None):
         """Train on all ratings.
 

@@ -9,6 +9,7 @@ from ._dataset import Dataset
 from ._linear_classifier import LinearClassifier
 from ._logistic_parameters import check_parameters, learns_by_minibatches
 from ._logistic_state import state_to_go_on_from, warm_start
+from ._stages import stage
 from .config import get_config
 
 __all__ = ["CirrusLogisticRegression"]
@@ -159,6 +160,7 @@ class CirrusLogisticRegression(LinearClassifier):
         self.backend = backend
         self.verbose = verbose
 
+    @stage("training")
     def fit(self, X, y=None, sample_weight=None):
         """Train on all rows.
 
@@ -213,6 +215,7 @@ class CirrusLogisticRegression(LinearClassifier):
         return self
 
     @available_if(learns_by_minibatches)
+    @stage("training")
     def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Train one epoch on these rows, going on from where the last call stopped.
 

@@ -1,5 +1,6 @@
 """The ways of making a dataset: from files, by workers, and from arrays."""
 
+from .._stages import stage
 from ..config import get_config
 from .arrays import put_arrays
 from .delimited import criteo_options, csv_options, describe_table
@@ -173,6 +174,7 @@ class Makers:
         )
 
     @classmethod
+    @stage("preprocessing")
     def from_arrays(cls, X, y=None, *, dtype="float32", url=None, overwrite=False):
         """Put arrays of this process into a store.
 
@@ -201,6 +203,7 @@ class Makers:
             return cls(place.store.url, made)
 
     @classmethod
+    @stage("preprocessing")
     def from_parquet(cls, paths, *, label=None, dtype="float32", url=None, overwrite=False):
         """Load Parquet files, row group by row group, in this process.
 
@@ -236,6 +239,7 @@ class Makers:
             return cls(place.store.url, made)
 
     @classmethod
+    @stage("preprocessing")
     def _load(cls, sources, options, describe, url, on_bad_rows, overwrite, verbose):
         """Load files by workers."""
         _check_choice("on_bad_rows", on_bad_rows, ("error", "skip"))

@@ -5,10 +5,12 @@ import numpy as np
 from cirrus_runtime.views import pack_numbers, unpack_numbers
 
 from .._map_run import run_map
+from .._stages import stage
 from ..config import get_config
 from .moments import check_columns
 
 
+@stage("preprocessing")
 def margins_of(data, model):
     """Return the margins of all rows of a Dataset, float64 of shape (n_rows, width).
 

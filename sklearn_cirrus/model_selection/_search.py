@@ -16,6 +16,7 @@ from .._halving import Halving
 from .._search_board import SearchBoard
 from .._search_parameters import check_search, checked, first_candidates
 from .._search_results import results_of
+from .._stages import stage
 from .._validation import check_weights
 
 __all__ = ["CirrusSearchCV"]
@@ -146,6 +147,7 @@ class CirrusSearchCV(BaseSearchCV):
         self.random_state = random_state
         self.table_bytes = table_bytes
 
+    @stage("tuning")
     def fit(self, X, y, **params):
         """Train all candidates, score them, and refit the best.
 
