@@ -44,6 +44,7 @@ def parse(arguments=None):
     parser.add_argument("--bits", type=int, default=20, help="2**bits columns")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--buffer-mib", type=int, default=256, help="of a worker")
+    parser.add_argument("--cache-mib", type=int, default=256, help="of a worker, on disk")
     parser.add_argument("--block-mib", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", help="of files and blocks; by default a temporary one")
@@ -57,6 +58,7 @@ def measure(place, folder, options, cloud):
     more = {
         "n_workers": options.workers,
         "buffer_bytes": options.buffer_mib * MIB,
+        "cache_bytes": options.cache_mib * MIB,
         "block_bytes": options.block_mib * MIB,
         "checkpoint_seconds": None,
     }

@@ -286,14 +286,8 @@ class Run(LastingRun):
             except CirrusError as failure:  # the run's own error matters more; the next step too
                 logger.warning("cleaning up run %s: %s", self.keys.run_id, failure)
         seconds, n_workers = time.perf_counter() - self._started, len(self.crew.places)
-        note_usage_of_stage(
-            self._stage,
-            n_workers=n_workers,
-            rows=self._rows,
-            seconds=seconds,
-            worker_seconds=seconds * n_workers,
-            cost=self.place.cost,
-        )
+        used = {"seconds": seconds, "worker_seconds": seconds * n_workers, "cost": self.place.cost}
+        note_usage_of_stage(self._stage, n_workers=n_workers, rows=self._rows, **used)
 
 
 def new_run_id():
