@@ -114,6 +114,8 @@ class DatasetFit(LogisticFit):
     one_pass : bool
     """
 
+    nbytes = 0  # no blocks are put
+
     def __init__(
         self, params, config, data, becomes, indices, class_weights, n_classes, one_pass=False
     ):
@@ -127,11 +129,6 @@ class DatasetFit(LogisticFit):
             self.weights = class_weights[labels]
         in_order = data.picks is None or (np.diff(data.picks) >= 0).all()
         self.sees_all_rows = in_order and self.X.shape[0] == len(data)
-
-    @property
-    def nbytes(self):
-        """Bytes that the blocks of the run itself take: there are none."""
-        return 0
 
     def _split(self):
         rows = np.arange(len(self.data))

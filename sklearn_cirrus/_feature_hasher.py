@@ -81,12 +81,14 @@ class CirrusFeatureHasher(FeatureHasher):
             if not raw_X.is_table:
                 raise ValueError("only a dataset with columns can be hashed, and this has rows")
             dtype = np.dtype(self.dtype).name
+            if dtype not in ("float32", "float64"):
+                raise ValueError(f"dtype of a dataset must be float32 or float64, not {dtype}")
             return raw_X.with_step({
                 "step": "hash",
                 "n_features": int(self.n_features),
                 "signed": bool(self.alternate_sign),
                 "numbers": self.numbers,
-                "dtype": dtype if dtype in ("float32", "float64") else "float64",
+                "dtype": dtype,
             })  # fmt: skip
         if not (hasattr(raw_X, "iloc") and hasattr(raw_X, "columns")):
             return super().transform(raw_X)

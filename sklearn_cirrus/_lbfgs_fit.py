@@ -43,11 +43,6 @@ class LbfgsFit:
         self.n_classes = n_classes
         self.width = 1 if n_classes == 2 else n_classes
 
-    @property
-    def nbytes(self):
-        """About the bytes that the blocks take."""
-        return row_bytes(self.X) * self.X.shape[0]
-
     def run(self, start):
         """Train.
 

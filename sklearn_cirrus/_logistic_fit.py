@@ -12,7 +12,7 @@ from cirrus_runtime.server import ModelSpec
 
 from ._columns import Columns
 from ._convergence import look_for_better
-from ._ingest import Part, count_blocks, make_blocks, row_bytes
+from ._ingest import Part, count_blocks, make_blocks
 from ._lambda_settings import complete_config
 from ._logistic_state import LogisticOutcome, LogisticState, weights_of_user
 from ._open_run import open_run
@@ -40,6 +40,7 @@ class LogisticFit:
 
     takes_checkpoints = True
     sees_all_rows = True  # in this process
+    nbytes = None  # of the blocks that are put: as many as X has
 
     def __init__(self, params, config, X, labels, weights, n_classes, *, one_pass=False):
         self.params = params
@@ -102,7 +103,7 @@ class LogisticFit:
         def make(*rest):
             return Run(job, spec, *rest)
 
-        with open_run(self, job, make, len(train_rows)) as run:
+        with open_run(self, job, make, len(train_rows), self.nbytes) as run:
             n_blocks = self._n_blocks(train_rows, valid_rows)
             if self.resumed is None:
                 run.create(self._slots(start, columns, rates), start.clock if goes_on else None)
@@ -160,11 +161,6 @@ class LogisticFit:
         weights = None if weights is None else weights.astype(np.float32)
         blocks = make_blocks(self.X, self.labels, weights, rows, n_blocks, columns.center)
         return Part(blocks, n_blocks, len(rows))
-
-    @property
-    def nbytes(self):
-        """About the bytes that the blocks take that are put."""
-        return row_bytes(self.X) * self.X.shape[0]
 
     def _options(self, train_rows, valid_rows, columns):
         """Return what the job's kernel must know besides."""

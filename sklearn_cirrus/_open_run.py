@@ -1,6 +1,7 @@
 """Opens a run for a fit: its place, its checkpoints and its progress bar."""
 
 from ._checkpoint import Checkpoints
+from ._ingest import row_bytes
 from ._place import open_place
 from ._progress import Progress
 
@@ -8,12 +9,15 @@ from ._progress import Progress
 class open_run:  # noqa: N801 (reads as a function where it is used)
     """A Run with its place and its progress bar; leaving it closes both.
 
-    ``make(place, n_workers, checkpoints, progress)`` makes the Run.
+    ``make(place, n_workers, checkpoints, progress)`` makes the Run. ``nbytes`` is about what the
+    blocks take that are put; None: as much as the fit's ``X``.
     """
 
-    def __init__(self, fit, job, make, n_rows):
+    def __init__(self, fit, job, make, n_rows, nbytes=None):
         params, config = fit.params, fit.config
-        place = open_place(config, job.run_id, fit.nbytes, fit.host)
+        if nbytes is None:
+            nbytes = row_bytes(fit.X) * fit.X.shape[0]
+        place = open_place(config, job.run_id, nbytes, fit.host)
         fit.n_workers = config.n_workers or place.backend.default_workers
         max_iter = 1 if fit.one_pass else params.max_iter
         self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)

@@ -104,17 +104,22 @@ class CirrusStandardScaler(_Scaler, StandardScaler):
                 "motivation and alternatives."
             )
         found = moments_of(data)
-        if hasattr(self, "n_samples_seen_") and self.mean_ is not None and self.var_ is not None:
+        if hasattr(self, "n_samples_seen_") and self.mean_ is not None:
             seen = np.broadcast_to(np.asarray(self.n_samples_seen_, float), found.count.shape)
-            found = merge(found.of(seen, self.mean_, self.var_ * seen), found)
+            known = self.var_ is not None  # with_std=False has no use for it
+            squares = np.where(seen > 0, self.var_ * seen, 0.0) if known else np.zeros_like(seen)
+            found = merge(found.of(seen, self.mean_, squares), found)
         elif hasattr(self, "n_samples_seen_"):
             found = found.with_count(found.count + self.n_samples_seen_)
         count = found.count.astype(np.int64)
         self.n_samples_seen_ = count[0] if (count == count[0]).all() else count
-        self.mean_ = found.mean if self.with_mean or self.with_std else None
-        self.var_ = found.squares / np.maximum(found.count, 1) if self.with_std else None
+        there = count > 0  # of a column without values nothing is known
+        mean = np.where(there, found.mean, np.nan)
+        self.mean_ = mean if self.with_mean or self.with_std else None
+        self.var_ = None
         self.scale_ = None
         if self.with_std:
+            self.var_ = np.where(there, found.squares / np.maximum(count, 1), np.nan)
             # Rounding leaves a constant column this much variance (Chan, Golub and LeVeque).
             eps = np.finfo(np.float64).eps
             bound = count * eps * self.var_ + (count * self.mean_ * eps) ** 2

@@ -158,7 +158,8 @@ class Load:
         source = self._ranges[number][0]
         pieces = read_pieces(raw.reader, source["size"])
         text, skip = b"", source["skip"]
-        for piece in decompress(pieces, source["compression"], source["url"]):
+        pieces = decompress(pieces, source["compression"], source["url"])
+        for piece in _cut(pieces, self._options["range_bytes"]):
             skipped = min(skip, len(piece))
             skip -= skipped
             text += piece[skipped:]
@@ -218,6 +219,13 @@ class Load:
     def _narrow(self, values):
         """Return numbers in the dtype that was asked for."""
         return values.astype(self._options["dtype"], copy=False)
+
+
+def _cut(pieces, nbytes):
+    """Yield pieces of at most so many bytes."""
+    for piece in pieces:
+        for first in range(0, len(piece), nbytes):
+            yield piece[first : first + nbytes]
 
 
 def _encode(values, source):

@@ -224,8 +224,8 @@ class Dataset(Makers):
 
     def __array__(self, *args, **kwargs):
         raise TypeError(
-            "a Dataset is not an array: fit an estimator of sklearn_cirrus on it, or take "
-            "to_arrays()[0] if it fits into memory"
+            "a Dataset is not an array: CirrusLogisticRegression, the scalers and the hasher of "
+            "sklearn_cirrus take it; for others take to_arrays()[0], if it fits into memory"
         )
 
     # ---- For the rest of the package

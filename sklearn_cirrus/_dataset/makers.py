@@ -1,5 +1,6 @@
 """The ways of making a dataset: from files, by workers, and from arrays."""
 
+from .._reach import check_reach
 from .._stages import stage
 from ..config import get_config
 from .arrays import put_arrays
@@ -246,6 +247,7 @@ class Makers:
         from .load import load  # late: reading needs no Redis client
 
         config = get_config()
+        check_reach(config, url, *(source["url"] for source in sources))
         with NewPlace(url, config) as place:
             manifest, cost = load(
                 *(config, sources, options, place),

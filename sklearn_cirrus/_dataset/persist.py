@@ -5,6 +5,7 @@ from dataclasses import replace
 from cirrus_runtime.dataset_objects import MANIFEST
 
 from .._map_run import run_map
+from .._reach import check_reach
 from .._stages import stage
 from ..config import get_config
 from .place import NewPlace
@@ -16,6 +17,7 @@ def persist(data, url, overwrite, verbose):
     config = get_config()
     if not len(data):
         raise ValueError("there is no row to write")
+    check_reach(config, data.url, url)
     with NewPlace(url, config, taken=data.url) as place:
         place.clear(overwrite)
         url = place.store.url
