@@ -22,7 +22,7 @@ from ._als import Alternation
 from ._als_blocks import count_user_blocks, weigh_items
 from ._als_run import AlsRun
 from ._factorization_fit import FactorizationOutcome
-from ._ingest import Part, row_bytes
+from ._ingest import Part
 from ._lambda_settings import complete_config
 from ._open_run import open_run
 from ._rating_blocks import RatingBlocks
@@ -52,11 +52,6 @@ class AlsFit:
         self.unknowns = int(params.n_components) + bool(params.biased)
         self.alpha = float(np.float32(params.alpha))  # as the workers have it
         self.seed = int(check_random_state(params.random_state).randint(2**31 - 1))
-
-    @property
-    def nbytes(self):
-        """About the bytes that the blocks take."""
-        return row_bytes(self.X) * self.X.shape[0]
 
     def run(self, start=None):
         """Train.

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 
+from ._growth import Growth
 from .exceptions import DivergenceError, ServerError, WorkerError
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Crew:
         worker still push.
     job : TrainJob
     n_workers : int
-        At most.
+        At most; if ``place.grows``, as many as are worth it, see ``_growth.py``.
     generation : int
         Of the first workers.
     """
@@ -49,6 +50,7 @@ class Crew:
         self.n_workers = n_workers
         self.generation = generation  # of the next worker to start, whatever its place
         self.replaced = 0
+        self._growth = None
         self._fence = fence
         self._handles = {}
         self._killed = set()
@@ -60,7 +62,11 @@ class Crew:
 
     def start(self, n_blocks):
         """Start the workers: never more than there are blocks."""
-        self.places = range(min(self.n_workers, n_blocks))
+        n_workers = min(self.n_workers, n_blocks)
+        if self.place.grows:
+            self._growth = Growth(self.job.run_id, n_workers)
+            n_workers = self._growth.wanted
+        self.places = range(n_workers)
         # A worker with one block has nothing to load ahead; without the thread it is quicker.
         prefetch = self.job.prefetch and n_blocks > len(self.places)
         self.job = replace(self.job, prefetch=prefetch)
@@ -80,6 +86,12 @@ class Crew:
         """Take note of a report: workers can do their work, and this block harms none."""
         self._deaths.clear()
         self._blamed.pop(lease.name, None)
+        if self._growth is not None:
+            self._growth.note(report.worker, report.rows, time.monotonic())
+            if self._growth.wanted > len(self.places):
+                more = range(len(self.places), self._growth.wanted)
+                self.places = range(self._growth.wanted)
+                self._vacant.update(more)  # started as the places of those that have ended are
 
     def look_after(self, check):
         """Replace workers that are gone; give up on what will come again.

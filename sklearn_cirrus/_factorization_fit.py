@@ -10,7 +10,7 @@ from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
 from ._factorization_rates import BETA1, BETA2, automatic_batch_size, choose_rates, spread_of
-from ._ingest import Part, count_blocks, row_bytes
+from ._ingest import Part, count_blocks
 from ._lambda_settings import complete_config
 from ._open_run import open_run
 from ._rating_blocks import RatingBlocks
@@ -84,11 +84,6 @@ class FactorizationFit:
         self.resumed = read_resumed(config)
         if self.resumed is not None and params.random_state is None:
             self.seed = int(self.resumed.identity["seed"])
-
-    @property
-    def nbytes(self):
-        """About the bytes that the blocks take."""
-        return row_bytes(self.X) * self.X.shape[0]
 
     def run(self, start=None):
         """Train.

@@ -20,7 +20,7 @@ from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 
 from ._columns import Columns
-from ._ingest import Part, count_blocks, make_blocks, row_bytes
+from ._ingest import Part, count_blocks, make_blocks
 from ._lambda_settings import complete_config
 from ._logistic_state import weights_of_user
 from ._open_run import open_run
@@ -181,11 +181,6 @@ class SearchGroup:
                 )
             )
         return fits
-
-    @property
-    def nbytes(self):
-        """About the bytes that the blocks take."""
-        return row_bytes(self.X) * self.X.shape[0]
 
     def run(self, fits, watch):
         """Train fits, and those that come while they are trained.

@@ -25,9 +25,12 @@ class Config:
         workers on AWS Lambda; needs ``function``, ``redis_url`` and ``store_url``, and what is
         not set is taken from what ``sklearn-cirrus deploy`` has put up.
         Environment: ``CIRRUS_BACKEND``.
-    n_workers : int or None, default=None
-        None: as many as this process may use cores, or 8 on AWS Lambda. A fit never uses more
-        workers than its data has blocks. ``CIRRUS_N_WORKERS``.
+    n_workers : int, "auto" or None, default=None
+        None: as many as this process may use cores, or 8 on AWS Lambda. ``"auto"``: 2 at first,
+        and half as many more again and again, as long as these bring at least half of the rows
+        per second, and so per US dollar, that as many of the first ones did; up to the number of
+        cores, or 100 on AWS Lambda. The log (``sklearn_cirrus``, level INFO) says why there are no
+        more. A fit never uses more workers than its data has blocks. ``CIRRUS_N_WORKERS``.
     redis_url : str, sequence of str or None, default=None
         ``redis://``, ``rediss://`` or ``unix://`` url of a Redis or Valkey to use. Several urls,
         each of another server: the rows of a model are split over them. None: an embedded server
@@ -88,7 +91,7 @@ class Config:
     """
 
     backend: str = "local"
-    n_workers: int | None = None
+    n_workers: int | str | None = None
     redis_url: str | tuple[str, ...] | None = None
     n_servers: int = 1
     server_binary: str | None = None
@@ -112,8 +115,8 @@ class Config:
         check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
         check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
         check(
-            self.n_workers is None or is_count(self.n_workers, 1, 65536),
-            *("n_workers", self.n_workers, "None or an integer from 1 to 65536"),
+            self.n_workers in (None, "auto") or is_count(self.n_workers, 1, 65536),
+            *("n_workers", self.n_workers, "None, 'auto' or an integer from 1 to 65536"),
         )
         if isinstance(self.redis_url, list | tuple):
             object.__setattr__(self, "redis_url", tuple(self.redis_url))  # hashable, and ours alone

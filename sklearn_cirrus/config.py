@@ -147,7 +147,9 @@ def _parse(variable, text, default):
     try:
         if isinstance(default, bool):
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
-        if isinstance(default, int) or variable == "CIRRUS_N_WORKERS":
+        if variable == "CIRRUS_N_WORKERS":
+            return text if text == "auto" else int(text)
+        if isinstance(default, int):
             return int(text)
         if isinstance(default, float) or variable == "CIRRUS_MAX_COST":
             return float(text)

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._factor_model import FactorModel
 from ._factorization_parameters import check_parameters
 from ._rating_matrix import moments, rating_matrix, rating_weights
+from ._parameters import plain_count
 from ._stages import stage
 from .config import get_config
 
@@ -62,7 +63,7 @@ class CirrusMatrixFactorization(FactorModel):
         Whether ``fit`` starts from the items of the fit before.
     random_state : int, RandomState instance or None, default=None
         Decides the items to begin with, the order of users and which ratings are hidden.
-    n_workers : int or None, default=None
+    n_workers : int, "auto" or None, default=None
         None: as configured, see :func:`sklearn_cirrus.config_context`. A fit never uses more
         workers than its data has blocks.
     backend : {"local", "inline", "lambda"} or None, default=None
@@ -188,8 +189,7 @@ class CirrusMatrixFactorization(FactorModel):
             ``max_iter`` did: unseen ratings are mostly predicted best before the optimum.
         """
         check_parameters(self)
-        n_workers = None if self.n_workers is None else int(self.n_workers)
-        config = get_config(backend=self.backend, n_workers=n_workers)
+        config = get_config(backend=self.backend, n_workers=plain_count(self.n_workers))
         matrix = rating_matrix(self, X, reset=True)
         if matrix.nnz == 0:
             raise ValueError("X has no rating")
