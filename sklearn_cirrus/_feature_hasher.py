@@ -11,9 +11,9 @@ from ._dataset.arrays import as_table
 
 
 class CirrusFeatureHasher(FeatureHasher):
-    """Hash features into columns; see :class:`sklearn.feature_extraction.FeatureHasher`, whose
-    behaviour on dicts, pairs and strings this is.
+    """Hash features into columns.
 
+    On dicts, pairs and strings it behaves as :class:`sklearn.feature_extraction.FeatureHasher`.
     A :class:`~sklearn_cirrus.Dataset` or a DataFrame is taken as dicts, one for each row, of the
     values by the names of their columns: a text t of column c becomes the feature ``"c=t"`` with
     value 1, a number x the feature ``"c"`` with value x, and what is missing none. A Dataset is
@@ -56,6 +56,10 @@ class CirrusFeatureHasher(FeatureHasher):
 
     def fit(self, X=None, y=None):
         """Validate the parameters; there is nothing to learn.
+
+        Parameters
+        ----------
+        X, y : ignored
 
         Returns
         -------

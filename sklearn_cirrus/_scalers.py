@@ -26,7 +26,18 @@ class _Scaler:
         return self
 
     def transform(self, X, *args, **kwargs):
-        """Transform arrays, as in scikit-learn, or a Dataset, lazily."""
+        """Transform arrays, as in scikit-learn, or a Dataset, lazily.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
+        *args, **kwargs
+            As of scikit-learn's scaler; not with a Dataset.
+
+        Returns
+        -------
+        array, sparse matrix or Dataset of shape (n_samples, n_features)
+        """
         if not isinstance(X, Dataset):
             return super().transform(X, *args, **kwargs)
         check_is_fitted(self)
@@ -34,7 +45,18 @@ class _Scaler:
         return X.with_step(self._forward())
 
     def inverse_transform(self, X, *args, **kwargs):
-        """Undo :meth:`transform`."""
+        """Undo :meth:`transform`.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
+        *args, **kwargs
+            As of scikit-learn's scaler; not with a Dataset.
+
+        Returns
+        -------
+        array, sparse matrix or Dataset of shape (n_samples, n_features)
+        """
         if not isinstance(X, Dataset):
             return super().inverse_transform(X, *args, **kwargs)
         check_is_fitted(self)
@@ -43,10 +65,10 @@ class _Scaler:
 
 
 class CirrusStandardScaler(_Scaler, StandardScaler):
-    """Standardize columns: zero mean and unit variance; see
-    :class:`sklearn.preprocessing.StandardScaler`, whose parameters, attributes and behaviour on
-    arrays these are.
+    """Standardize columns: zero mean and unit variance.
 
+    Parameters, attributes and behaviour on arrays are those of
+    :class:`sklearn.preprocessing.StandardScaler`.
     On a :class:`~sklearn_cirrus.Dataset` the moments of the blocks are merged [1]_, and
     ``transform`` returns a dataset. Columns of text have to be made numbers first. Sparse rows
     can only be scaled: pass ``with_mean=False``.
@@ -91,7 +113,19 @@ class CirrusStandardScaler(_Scaler, StandardScaler):
         return self._fit_dataset(X, goes_on=False)
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Go on fitting; see :meth:`fit`."""
+        """Go on fitting; see :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like or Dataset of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            Not with a Dataset.
+
+        Returns
+        -------
+        self
+        """
         if not isinstance(X, Dataset):
             return super().partial_fit(X, y, sample_weight)
         _refuse_weights(sample_weight)
@@ -135,9 +169,10 @@ class CirrusStandardScaler(_Scaler, StandardScaler):
 
 
 class CirrusMinMaxScaler(_Scaler, MinMaxScaler):
-    """Scale columns to a range; see :class:`sklearn.preprocessing.MinMaxScaler`, whose parameters,
-    attributes and behaviour on arrays these are.
+    """Scale columns to a range.
 
+    Parameters, attributes and behaviour on arrays are those of
+    :class:`sklearn.preprocessing.MinMaxScaler`.
     On a :class:`~sklearn_cirrus.Dataset` of numbers the ranges of the blocks are merged, and
     ``transform`` returns a dataset.
 
@@ -173,7 +208,17 @@ class CirrusMinMaxScaler(_Scaler, MinMaxScaler):
         return self._fit_dataset(X, goes_on=False)
 
     def partial_fit(self, X, y=None):
-        """Go on fitting; see :meth:`fit`."""
+        """Go on fitting; see :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like or Dataset of shape (n_samples, n_features)
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
         if not isinstance(X, Dataset):
             return super().partial_fit(X, y)
         return self._fit_dataset(X, goes_on=True)

@@ -1,16 +1,8 @@
 """``Dataset``: a lazy handle on blocks in a store."""
 
-import os
-from urllib.parse import unquote, urlsplit
-
 import numpy as np
 
-from cirrus_runtime.dataset_objects import MANIFEST
-from cirrus_runtime.store import open_store
-
-from ..exceptions import StoreError
 from .makers import Makers
-from .manifest import Manifest
 from .reading import read_arrays, read_head, read_label_indices
 from .selection import blocks_of, select_rows, view_of
 
@@ -24,6 +16,16 @@ class Dataset(Makers):
     :meth:`from_arrays`, or :meth:`open`. Estimators of this package take it as X; its labels are
     y unless another one is given. Indexing with an array of row numbers, a mask or a slice gives
     the dataset of these rows, and copies nothing.
+
+    Parameters
+    ----------
+    url : str
+    manifest : Manifest
+    steps : sequence of dict
+        What is done to the blocks when they are read.
+    rows : int64 array or None
+        Which rows, by their numbers; None: all.
+    cost : float
 
     Attributes
     ----------
@@ -62,7 +64,7 @@ class Dataset(Makers):
         self.cost = cost
         self.manifest = manifest
         self.steps = tuple(steps)
-        self._rows = rows
+        self._rows, self._sorted = rows, None
 
     # ---- What it is
 
@@ -148,7 +150,11 @@ class Dataset(Makers):
         return self.classes[self.label_indices()]
 
     def label_indices(self):
-        """Return the class index of each row, int32, read from the store.
+        """Return the class index of each row, read from the store.
+
+        Returns
+        -------
+        int32 array of shape (n_rows,)
 
         Raises
         ------
@@ -165,11 +171,16 @@ class Dataset(Makers):
         return self._with(rows=select_rows(key, len(self), self._rows))
 
     def head(self, n=5):
-        """Return the first rows: a DataFrame of a table (a dict without pandas), else a csr_array.
+        """Return the first rows.
 
         Parameters
         ----------
         n : int, default=5
+
+        Returns
+        -------
+        DataFrame or csr_array
+            A dict of arrays without pandas; CSR if the dataset has sparse rows.
         """
         return read_head(self[: max(0, int(n))])
 
@@ -239,6 +250,13 @@ class Dataset(Makers):
         """Numbers of the rows in the whole dataset, or None for all of them."""
         return self._rows
 
+    @property
+    def sorted_picks(self):
+        """The picks in rising order."""
+        if self._sorted is None:
+            self._sorted = np.sort(self._rows)
+        return self._sorted
+
     def blocks(self):
         """Return the names of the blocks that have rows of it, and how many, in order."""
         return {
@@ -248,7 +266,9 @@ class Dataset(Makers):
 
     def with_step(self, step):
         """Return the dataset with one more thing done to its blocks when they are read."""
-        return self._with(steps=(*self.steps, step))
+        data = self._with(steps=(*self.steps, step))
+        data._sorted = self._sorted
+        return data
 
     def with_rows(self, rows):
         """Return the dataset of rows by their numbers in the whole dataset, int64."""
@@ -257,32 +277,3 @@ class Dataset(Makers):
     def _with(self, **changes):
         values = {"steps": self.steps, "rows": self._rows} | changes
         return Dataset(self.url, self.manifest, **values)
-
-    @classmethod
-    def open(cls, url):
-        """Open a dataset that lies in a store.
-
-        Parameters
-        ----------
-        url : str
-            ``file:///folder`` or ``s3://bucket/prefix``.
-
-        Returns
-        -------
-        Dataset
-
-        Raises
-        ------
-        StoreError
-            If there is none, or it is damaged.
-        """
-        parts = urlsplit(url)
-        if parts.scheme == "file" and not os.path.isdir(unquote(parts.path)):
-            raise StoreError(f"there is no dataset at {url}: there is no such folder")
-        with open_store(url) as store:
-            if not store.exists(MANIFEST):
-                raise StoreError(
-                    f"there is no dataset at {store.url}: it has no {MANIFEST}; a loading that "
-                    "was broken off goes on when it is called again"
-                )
-            return cls(store.url, Manifest.decode(store.get(MANIFEST), store.url))

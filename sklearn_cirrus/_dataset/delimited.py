@@ -106,6 +106,13 @@ def describe_table(options, parts):
     }
 
 
+def describe_rows(options, parts):
+    """Return what the manifest of sparse rows says of their columns."""
+    n_features = options["n_features"] or max(1, *(part["n_columns"] for part in parts))
+    more = {"n_features": n_features, "dtype": options["dtype"], "label": None}
+    return {"kind": "rows", "names": None, "types": None} | more
+
+
 def _read_names(head, delimiter, quote):
     """Return the cells of the first row, the bytes that it takes, and its lines."""
     if head.startswith(_MARK):

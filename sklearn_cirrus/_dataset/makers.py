@@ -1,11 +1,19 @@
 """The ways of making a dataset: from files, by workers, and from arrays."""
 
+import os
+from urllib.parse import unquote, urlsplit
+
+from cirrus_runtime.dataset_objects import MANIFEST
+from cirrus_runtime.store import open_store
+
 from .._reach import check_reach
 from .._stages import stage
 from ..config import get_config
+from ..exceptions import StoreError
 from .arrays import put_arrays
-from .delimited import criteo_options, csv_options, describe_table
+from .delimited import criteo_options, csv_options, describe_rows, describe_table
 from .files import find_files
+from .manifest import Manifest
 from .place import NewPlace
 
 
@@ -95,8 +103,11 @@ class Makers:
         paths : str, path or list of them
         has_label : bool, default=True
             False for files of unlabelled rows (39 cells).
-        url, on_bad_rows, overwrite, verbose
-            As of :meth:`from_csv`.
+        url : str or None, default=None
+        on_bad_rows : {"error", "skip"}, default="error"
+        overwrite : bool, default=False
+        verbose : int, default=0
+            These as of :meth:`from_csv`.
 
         Returns
         -------
@@ -134,8 +145,11 @@ class Makers:
         zero_based : bool, default=False
             Whether the first column is number 0.
         dtype : {"float32", "float64"}, default="float32"
-        url, on_bad_rows, overwrite, verbose
-            As of :meth:`from_csv`.
+        url : str or None, default=None
+        on_bad_rows : {"error", "skip"}, default="error"
+        overwrite : bool, default=False
+        verbose : int, default=0
+            These as of :meth:`from_csv`.
 
         Returns
         -------
@@ -147,6 +161,8 @@ class Makers:
             As of :meth:`from_csv`.
         """
         _check_choice("dtype", dtype, ("float32", "float64"))
+        if n_features is not None and n_features < 1:
+            raise ValueError(f"n_features must be 1 or more, got {n_features!r}")
         sources = find_files(paths)
         options = {
             "format": "libsvm",
@@ -156,23 +172,7 @@ class Makers:
             "n_features": None if n_features is None else int(n_features),
             "dtype": dtype,
         }
-
-        def describe(parts):
-            widest = max(1, *(part["n_columns"] for part in parts))
-            if n_features is not None and widest > n_features:
-                raise ValueError(f"the files have {widest} columns, more than {n_features=}")
-            return {
-                "kind": "rows",
-                "names": None,
-                "types": None,
-                "n_features": widest if n_features is None else int(n_features),
-                "dtype": dtype,
-                "label": None,
-            }
-
-        return cls._load(
-            sources, options, lambda _, parts: describe(parts), url, on_bad_rows, overwrite, verbose
-        )
+        return cls._load(sources, options, describe_rows, url, on_bad_rows, overwrite, verbose)
 
     @classmethod
     @stage("preprocessing")
@@ -186,8 +186,9 @@ class Makers:
         y : array of shape (n_rows,), optional
             Labels.
         dtype : {"float32", "float64"}, default="float32"
-        url, overwrite
-            As of :meth:`from_csv`.
+        url : str or None, default=None
+        overwrite : bool, default=False
+            These as of :meth:`from_csv`.
 
         Returns
         -------
@@ -217,8 +218,9 @@ class Makers:
         label : str or None, default=None
             Name of the column of labels.
         dtype : {"float32", "float64"}, default="float32"
-        url, overwrite
-            As of :meth:`from_csv`.
+        url : str or None, default=None
+        overwrite : bool, default=False
+            These as of :meth:`from_csv`.
 
         Returns
         -------
@@ -238,6 +240,35 @@ class Makers:
         with NewPlace(url, config) as place:
             made = put_parquet(place, sources, label, dtype, config.block_bytes, overwrite)
             return cls(place.store.url, made)
+
+    @classmethod
+    def open(cls, url):
+        """Open a dataset that lies in a store.
+
+        Parameters
+        ----------
+        url : str
+            ``file:///folder`` or ``s3://bucket/prefix``.
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        StoreError
+            If there is none, or it is damaged.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "file" and not os.path.isdir(unquote(parts.path)):
+            raise StoreError(f"there is no dataset at {url}: there is no such folder")
+        with open_store(url) as store:
+            if not store.exists(MANIFEST):
+                raise StoreError(
+                    f"there is no dataset at {store.url}: it has no {MANIFEST}; a loading that "
+                    "was broken off goes on when it is called again"
+                )
+            return cls(store.url, Manifest.decode(store.get(MANIFEST), store.url))
 
     @classmethod
     @stage("preprocessing")
