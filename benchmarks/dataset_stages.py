@@ -28,7 +28,8 @@ class Stages:
     Attributes
     ----------
     told : dict of str to dict
-        ``seconds``, ``client_peak_mb``, ``client_rise_mb``, ``worker_peak_mb`` and more, by stage.
+        ``seconds``, ``client_peak_mb``, ``client_rise_mb``, ``worker_peak_mb``, ``worker_rise_mb``
+        (of those that were there before the stage: from its beginning) and more, by stage.
     """
 
     def __init__(self):
@@ -49,6 +50,7 @@ class Stages:
         peak = _memory("self", "VmHWM")
         told |= {"client_peak_mb": peak / MB, "client_rise_mb": (peak - before) / MB}
         told["worker_peak_mb"] = workers.peak / MB
+        told["worker_rise_mb"] = workers.rise / MB
         told["n_workers"] = len(workers.pids)
         self.told[name] = told
 
@@ -57,7 +59,7 @@ class _Workers:
     """Looks for worker processes below this one, and for their peaks, on a thread."""
 
     def __init__(self):
-        self.pids, self.peak = set(), 0
+        self.pids, self.peak, self.rise = {}, 0, 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="peaks", daemon=True)
 
@@ -82,9 +84,11 @@ class _Workers:
                     line = " ".join(process.cmdline())
                     if not any(word in line for word in _WORKERS):
                         continue
-                    self.pids.add(process.pid)
+                    self.pids[process.pid] = _memory(process.pid, "VmRSS")
                     Path(f"/proc/{process.pid}/clear_refs").write_text("5")
-                self.peak = max(self.peak, _memory(process.pid, "VmHWM"))
+                peak = _memory(process.pid, "VmHWM")
+                self.peak = max(self.peak, peak)
+                self.rise = max(self.rise, peak - self.pids[process.pid])
 
 
 def _memory(pid, name):

@@ -12,6 +12,7 @@ workers on the emulated Lambda.
 """
 
 import argparse
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,7 @@ def parse(arguments=None):
     parser.add_argument("--bits", type=int, default=20, help="2**bits columns")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--buffer-mib", type=int, default=256, help="of a worker")
+    parser.add_argument("--cache-mib", type=int, default=256, help="of a worker, on disk")
     parser.add_argument("--block-mib", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", help="of files and blocks; by default a temporary one")
@@ -56,6 +58,7 @@ def measure(place, folder, options, cloud):
     more = {
         "n_workers": options.workers,
         "buffer_bytes": options.buffer_mib * MIB,
+        "cache_bytes": options.cache_mib * MIB,
         "block_bytes": options.block_mib * MIB,
         "checkpoint_seconds": None,
     }
@@ -68,7 +71,7 @@ def measure(place, folder, options, cloud):
         return f"s3://{BUCKET}/{path.name}"
 
     if place == "lambda":
-        more = cloud.settings("cirrus-worker", options.workers, **more)
+        more = cloud.settings("cirrus-worker", **more)
     with config_context(**more):
         return run_pipeline(path, f"s3://{BUCKET}/{uuid4().hex}", options, put)
 
@@ -76,28 +79,17 @@ def measure(place, folder, options, cloud):
 def run(folder, options):
     """Return what was measured."""
     results = {"pipelines": {}}
-    for place in options.places:
-        if place == "folder":
-            told = measure(place, folder, options, None)
-        else:
-            with open_cloud(options) as cloud:
-                if place == "lambda":
-                    cloud.deploy("cirrus-worker", timeout=900)
-                told = measure(place, folder, options, cloud)
-        results["pipelines"][place] = told
-        shutil.rmtree(folder / "blocks", ignore_errors=True)
-        (folder / "clicks.tsv").unlink()
-        say(
-            f"{place}: {told['rows']:,} rows in {told['seconds']:.1f} s; client"
-            f" {told['client_peak_mb']:.0f} MB, worker {told['worker_peak_mb']:.0f} MB; log loss"
-            f" {told['log_loss']:.4f} (constant {told['constant_log_loss']:.4f})"
-        )
-        for stage, values in told["stages"].items():
-            rate = values.get("rows_per_second", 0)
-            say(
-                f"  {stage:9}{values['seconds']:8.1f} s {rate:12,.0f} rows/s   client"
-                f" {values['client_peak_mb']:5.0f} MB  worker {values['worker_peak_mb']:5.0f} MB"
-            )
+    with contextlib.ExitStack() as ends:
+        cloud = None
+        if set(options.places) - {"folder"}:
+            cloud = ends.enter_context(open_cloud(options))
+        if "lambda" in options.places:
+            cloud.deploy("cirrus-worker", timeout=900)
+        for place in options.places:
+            told = results["pipelines"][place] = measure(place, folder, options, cloud)
+            tell(place, told)
+            shutil.rmtree(folder / "blocks", ignore_errors=True)
+            (folder / "clicks.tsv").unlink()
     # Afterwards: what pandas and polars take would count as the pipeline's memory.
     with config_context(n_workers=options.workers):
         if "readers" not in options.without:
@@ -105,6 +97,21 @@ def run(folder, options):
         if "scalers" not in options.without:
             results["scalers"] = compare_scalers(options)
     return results
+
+
+def tell(place, told):
+    """Say what a pipeline took."""
+    say(
+        f"{place}: {told['rows']:,} rows in {told['seconds']:.1f} s; client"
+        f" {told['client_peak_mb']:.0f} MB, worker {told['worker_peak_mb']:.0f} MB; log loss"
+        f" {told['log_loss']:.4f} (constant {told['constant_log_loss']:.4f})"
+    )
+    for stage, values in told["stages"].items():
+        rate = values.get("rows_per_second", 0)
+        say(
+            f"  {stage:9}{values['seconds']:8.1f} s {rate:12,.0f} rows/s   client"
+            f" {values['client_peak_mb']:5.0f} MB  worker {values['worker_peak_mb']:5.0f} MB"
+        )
 
 
 def main():

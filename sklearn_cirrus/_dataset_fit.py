@@ -142,16 +142,19 @@ class DatasetFit(LogisticFit):
         )
 
     def _n_blocks(self, *parts):
-        return [len(self.data[rows].blocks()) if len(rows) else 0 for rows in parts]
+        return [self._rows(rows).n_blocks if len(rows) else 0 for rows in parts]
+
+    def _rows(self, rows):
+        """Return the dataset of some rows."""
+        return self.data if len(rows) == len(self.data) else self.data[rows]
 
     def _part(self, rows, n_blocks, columns):
         return Part((), n_blocks, len(rows))
 
     def _options(self, train_rows, valid_rows, columns):
-        whole = len(train_rows) == len(self.data)
-        parts = {"train": self.data if whole else self.data[train_rows]}
+        parts = {"train": self._rows(train_rows)}
         if len(valid_rows):
-            parts["valid"] = self.data[valid_rows]
+            parts["valid"] = self._rows(valid_rows)
         mean = 1.0 if self.weights is None or self.one_pass else self.weights[train_rows].mean()
         return {"parts": {
             name: {"view": self._view(data, columns, mean), "names": list(data.blocks())}

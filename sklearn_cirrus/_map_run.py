@@ -137,7 +137,7 @@ def run_map(config, operation, options, items, *, seed=0, look=None, progress=No
         retry_seconds=float(config.retry_seconds),
     )
     place = open_place(config, job.run_id, 0, host)
-    n_workers = config.n_workers or place.backend.default_workers
+    n_workers = place.count_workers(config)
     with tqdm(total=len(items), desc=progress or "", unit="block", disable=progress is None) as bar:
 
         def watch(results):

@@ -25,7 +25,7 @@ class open_run:  # noqa: N801 (reads as a function where it is used)
         if nbytes is None:
             nbytes = row_bytes(fit.X) * fit.X.shape[0]
         place = open_place(config, job.run_id, nbytes, fit.host)
-        fit.n_workers = config.n_workers or place.backend.default_workers
+        fit.n_workers = place.count_workers(config)
         max_iter = 1 if fit.one_pass else params.max_iter
         label = label or type(params).__name__
         self._progress = Progress(

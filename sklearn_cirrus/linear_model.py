@@ -9,6 +9,8 @@ from ._dataset import Dataset
 from ._linear_classifier import LinearClassifier
 from ._logistic_parameters import check_parameters, learns_by_minibatches
 from ._logistic_state import state_to_go_on_from, warm_start
+from ._parameters import plain_count
+from ._stages import stage
 from .config import get_config
 
 __all__ = ["CirrusLogisticRegression"]
@@ -68,7 +70,7 @@ class CirrusLogisticRegression(LinearClassifier):
         Whether ``fit`` starts from the weights of the fit before.
     random_state : int, RandomState instance or None, default=None
         Decides the order of rows and which are held out; lbfgs leaves nothing to chance.
-    n_workers : int or None, default=None
+    n_workers : int, "auto" or None, default=None
         None: as configured, see :func:`sklearn_cirrus.config_context`. A fit never uses more
         workers than its data has blocks.
     backend : {"local", "inline", "lambda"} or None, default=None
@@ -159,6 +161,7 @@ class CirrusLogisticRegression(LinearClassifier):
         self.backend = backend
         self.verbose = verbose
 
+    @stage("training")
     def fit(self, X, y=None, sample_weight=None):
         """Train on all rows.
 
@@ -213,6 +216,7 @@ class CirrusLogisticRegression(LinearClassifier):
         return self
 
     @available_if(learns_by_minibatches)
+    @stage("training")
     def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Train one epoch on these rows, going on from where the last call stopped.
 
@@ -266,8 +270,7 @@ class CirrusLogisticRegression(LinearClassifier):
     def _settings(self):
         """Refuse bad parameters; return the settings for this fit."""
         check_parameters(self)
-        n_workers = None if self.n_workers is None else int(self.n_workers)
-        return get_config(backend=self.backend, n_workers=n_workers)
+        return get_config(backend=self.backend, n_workers=plain_count(self.n_workers))
 
     def _train(self, start, *data, one_pass=False):
         """Run one fit; return its LogisticOutcome."""

@@ -14,6 +14,7 @@ from sklearn_cirrus.exceptions import ConfigurationError
 TEXTS = [
     ("backend", "inline", "inline"),
     ("n_workers", "3", 3),
+    ("n_workers", "auto", "auto"),
     ("redis_url", "redis://host:6379/0", "redis://host:6379/0"),
     ("redis_url", "redis://:a,b@h,unix:///s", ("redis://:a,b@h", "unix:///s")),
     ("n_servers", "3", 3),
@@ -42,6 +43,7 @@ BAD = [
     ("backend", None),
     ("engine", "inline"),
     ("n_workers", 0),
+    ("n_workers", "many"),
     ("n_workers", 2.0),
     ("n_workers", True),
     ("n_workers", 65537),

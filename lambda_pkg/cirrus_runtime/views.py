@@ -175,7 +175,7 @@ def as_numbers(table, name):
 
 
 def _hash(table, step, name, rows=None):
-    """A table hashed, of some rows: ``n_features``, ``signed``, ``numbers``, ``dtype``."""
+    """Some rows of a table hashed: ``n_features``, ``signed``, ``numbers``, ``dtype``."""
     if not isinstance(table, TableBlock):
         raise BlockError(f"{name}: only the columns of a table can be hashed, and this has rows")
     more = step["n_features"], step["signed"], step["numbers"], np.dtype(step["dtype"])

@@ -64,7 +64,7 @@ class Dataset(Makers):
         self.cost = cost
         self.manifest = manifest
         self.steps = tuple(steps)
-        self._rows = rows
+        self._rows, self._sorted = rows, None
 
     # ---- What it is
 
@@ -250,6 +250,13 @@ class Dataset(Makers):
         """Numbers of the rows in the whole dataset, or None for all of them."""
         return self._rows
 
+    @property
+    def sorted_picks(self):
+        """The picks in rising order."""
+        if self._sorted is None:
+            self._sorted = np.sort(self._rows)
+        return self._sorted
+
     def blocks(self):
         """Return the names of the blocks that have rows of it, and how many, in order."""
         return {
@@ -259,7 +266,9 @@ class Dataset(Makers):
 
     def with_step(self, step):
         """Return the dataset with one more thing done to its blocks when they are read."""
-        return self._with(steps=(*self.steps, step))
+        data = self._with(steps=(*self.steps, step))
+        data._sorted = self._sorted
+        return data
 
     def with_rows(self, rows):
         """Return the dataset of rows by their numbers in the whole dataset, int64."""

@@ -7,6 +7,7 @@ from cirrus_runtime.dataset_objects import MANIFEST
 from cirrus_runtime.store import open_store
 
 from .._reach import check_reach
+from .._stages import stage
 from ..config import get_config
 from ..exceptions import StoreError
 from .arrays import put_arrays
@@ -174,6 +175,7 @@ class Makers:
         return cls._load(sources, options, describe_rows, url, on_bad_rows, overwrite, verbose)
 
     @classmethod
+    @stage("preprocessing")
     def from_arrays(cls, X, y=None, *, dtype="float32", url=None, overwrite=False):
         """Put arrays of this process into a store.
 
@@ -203,6 +205,7 @@ class Makers:
             return cls(place.store.url, made)
 
     @classmethod
+    @stage("preprocessing")
     def from_parquet(cls, paths, *, label=None, dtype="float32", url=None, overwrite=False):
         """Load Parquet files, row group by row group, in this process.
 
@@ -268,6 +271,7 @@ class Makers:
             return cls(store.url, Manifest.decode(store.get(MANIFEST), store.url))
 
     @classmethod
+    @stage("preprocessing")
     def _load(cls, sources, options, describe, url, on_bad_rows, overwrite, verbose):
         """Load files by workers."""
         _check_choice("on_bad_rows", on_bad_rows, ("error", "skip"))

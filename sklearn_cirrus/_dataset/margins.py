@@ -5,10 +5,13 @@ import numpy as np
 from cirrus_runtime.views import pack_numbers, unpack_numbers
 
 from .._map_run import run_map
+from .._parameters import plain_count
+from .._stages import stage
 from ..config import get_config
 from .moments import check_columns
 
 
+@stage("preprocessing")
 def margins_of(data, model):
     """Return the margins of all rows of a Dataset, float64 of shape (n_rows, width).
 
@@ -19,8 +22,7 @@ def margins_of(data, model):
         With ``coef_`` and ``intercept_``.
     """
     check_columns(model, data)
-    n_workers = None if model.n_workers is None else int(model.n_workers)
-    config = get_config(backend=model.backend, n_workers=n_workers)
+    config = get_config(backend=model.backend, n_workers=plain_count(model.n_workers))
     ready = data.with_step({"step": "rows", "dtype": "float64"})
     coef = np.atleast_2d(model.coef_)
     names = ready.blocks()

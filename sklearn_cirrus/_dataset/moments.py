@@ -7,6 +7,7 @@ import numpy as np
 
 from cirrus_runtime.views import as_numbers, pack_numbers, read_view, unpack_numbers
 
+from .._stages import stage
 from ..config import get_config
 
 
@@ -36,6 +37,7 @@ class ColumnMoments:
         return replace(self, count=count)
 
 
+@stage("preprocessing")
 def moments_of(data):
     """Return the ColumnMoments of a Dataset, by workers."""
     from .._map_run import run_map  # late: predicting needs no Redis client

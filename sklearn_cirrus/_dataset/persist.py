@@ -6,10 +6,12 @@ from cirrus_runtime.dataset_objects import MANIFEST
 
 from .._map_run import run_map
 from .._reach import check_reach
+from .._stages import stage
 from ..config import get_config
 from .place import NewPlace
 
 
+@stage("preprocessing")
 def persist(data, url, overwrite, verbose):
     """Write a dataset anew; see ``Dataset.persist``. Return its Manifest, url and cost."""
     config = get_config()

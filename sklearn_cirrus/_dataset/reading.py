@@ -7,7 +7,7 @@ from scipy import sparse
 
 from cirrus_runtime.dataset_objects import get_labels
 from cirrus_runtime.store import open_store
-from cirrus_runtime.views import read_view, unpack_rows
+from cirrus_runtime.views import read_view
 
 _READERS = 8  # of labels, at the same time
 
@@ -49,23 +49,20 @@ def read_arrays(data, max_bytes):
 
 def read_label_indices(data):
     """Return the class index of each row of a dataset with labels, int32."""
-    order = data.picks
-    whole = data if order is None else data.with_rows(np.unique(order))
-    view = whole.view()
-    parts = [np.empty(0, np.int32)]
+    maps, used = data.view()["labels"], data.blocks()
+    # Of all rows of the blocks: to look up those that are wanted is quicker than to sort them.
+    indices = np.empty(data.manifest.n_rows, np.int32)
     with open_store(data.url) as store, ThreadPoolExecutor(_READERS) as readers:
-        names = list(whole.blocks())
-        found = readers.map(lambda name: get_labels(store, name), names)
-        for name, labels in zip(names, found, strict=True):
-            labels = labels.astype(np.int32)
-            becomes, rows = view["labels"].get(name), view["rows"].get(name)
-            if becomes is not None:
-                labels = np.array(becomes, np.int32)[labels]
-            if rows is not None:
-                labels = labels[unpack_rows(rows, len(labels))]
-            parts.append(labels)
-    labels = np.concatenate(parts)
-    return labels if order is None else labels[np.searchsorted(whole.picks, order)]
+        found = readers.map(lambda name: get_labels(store, name), used)
+        start = 0
+        for block in data.manifest.blocks:
+            name, end = block["name"], start + block["n_rows"]
+            if name in used:
+                labels = next(found).astype(np.int32)
+                becomes = maps.get(name)
+                indices[start:end] = labels if becomes is None else np.array(becomes)[labels]
+            start = end
+    return indices if data.picks is None else indices[data.picks]
 
 
 def _read(data):

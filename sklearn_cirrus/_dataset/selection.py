@@ -41,7 +41,9 @@ def select_rows(key, n, rows):
     key = key.astype(np.int64)
     if key.size and not (-n <= key.min() and key.max() < n):
         raise IndexError(f"row {key[np.argmax(np.abs(key))]} of {n}")
-    return _of(rows, np.where(key < 0, key + n, key))
+    if key.size and key.min() < 0:
+        key = np.where(key < 0, key + n, key)
+    return _of(rows, key)
 
 
 def _of(rows, places):
@@ -59,7 +61,7 @@ def blocks_of(data):
         for block in found:
             yield block, None
         return
-    rows = np.sort(data.picks)
+    rows = data.sorted_picks
     starts = np.cumsum([0, *(block["n_rows"] for block in found)])
     bounds = np.searchsorted(rows, starts)
     for i, block in enumerate(found):

@@ -18,6 +18,7 @@ from .._search_board import SearchBoard
 from .._search_journal import SearchJournal
 from .._search_parameters import check_search, checked, first_candidates
 from .._search_results import results_of
+from .._stages import stage
 from .._validation import check_weights
 from ..config import get_config
 
@@ -149,6 +150,7 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
         self.random_state = random_state
         self.table_bytes = table_bytes
 
+    @stage("tuning")
     def fit(self, X, y, **params):
         """Train all candidates, score them, and refit the best.
 
