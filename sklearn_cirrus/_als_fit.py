@@ -95,7 +95,7 @@ class AlsFit:
             history = run.history
         return FactorizationOutcome(
             *(found.items, history, found.n_iter, found.converged),
-            *(run.place.cost, job.run_id, found.is_cut),
+            *(run.place.cost, job.run_id, found.cut),
         )
 
     def _check_bodies(self, n_items):
@@ -133,6 +133,7 @@ class AlsFit:
             # unless blocks have to be loaded anew each time.
             prefetch=config.prefetch and kept > config.buffer_bytes,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             kind="als",

@@ -8,7 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._factor_model import FactorModel
 from ._factorization_parameters import check_parameters
+from ._parameters import plain_count
 from ._rating_matrix import moments, rating_matrix, rating_weights
+from ._stages import stage
 from .config import get_config
 
 __all__ = ["CirrusMatrixFactorization"]
@@ -62,13 +64,13 @@ class CirrusMatrixFactorization(FactorModel):
         Whether ``fit`` starts from the items of the fit before.
     random_state : int, RandomState instance or None, default=None
         Decides the items to begin with, the order of users and which ratings are hidden.
-    n_workers : int or None, default=None
+    n_workers : int, "auto" or None, default=None
         None: as configured, see :func:`sklearn_cirrus.config_context`. A fit never uses more
         workers than its data has blocks.
     backend : {"local", "inline", "lambda"} or None, default=None
         None: as configured.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show a progress line: loss, rows per second, workers, cost.
 
     Attributes
     ----------
@@ -153,6 +155,7 @@ class CirrusMatrixFactorization(FactorModel):
         self.backend = backend
         self.verbose = verbose
 
+    @stage("training")
     def fit(self, X, y=None, *, rating_weight=None):
         """Train on all ratings.
 
@@ -183,12 +186,12 @@ class CirrusMatrixFactorization(FactorModel):
         Warns
         -----
         ConvergenceWarning
-            If the model is no better than a constant, or ``max_cost`` forced an end. Not if
-            ``max_iter`` did: unseen ratings are mostly predicted best before the optimum.
+            If the model is no better than a constant, or training was cut short by ``max_cost`` or
+            from the dashboard. Not if ``max_iter`` ended it: unseen ratings are mostly predicted
+            best before the optimum.
         """
         check_parameters(self)
-        n_workers = None if self.n_workers is None else int(self.n_workers)
-        config = get_config(backend=self.backend, n_workers=n_workers)
+        config = get_config(backend=self.backend, n_workers=plain_count(self.n_workers))
         matrix = rating_matrix(self, X, reset=True)
         if matrix.nnz == 0:
             raise ValueError("X has no rating")
@@ -265,10 +268,10 @@ class CirrusMatrixFactorization(FactorModel):
 
     def _warn(self, outcome, matrix, weights):
         """Warn of a model that was cut short, or is no better than a constant."""
-        if outcome.is_cut:
+        if outcome.cut:
             reason = (
-                f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
-                f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then."
+                f"{outcome.cut}, after {outcome.n_iter} whole iterations and "
+                f"{outcome.cost:.3g} US dollars: the model is what had been learnt by then."
             )
         elif outcome.history[-1]["objective"] > self._hopeless(matrix, weights):
             reason = (

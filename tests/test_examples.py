@@ -1,5 +1,6 @@
 """The examples run without a warning and print figures that are as good as scikit-learn's."""
 
+import gzip
 import importlib.util
 import re
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import cirrus_runtime
+from sklearn_cirrus.datasets import write_criteo
 
 
 @pytest.fixture
@@ -182,6 +184,28 @@ def test_a_search_on_the_emulated_lambda(run_example, tmp_path_factory):
     assert 0 < figure(output, "list prices:") < 0.01
     assert "best: {'C': 1.0, 'gamma': 0.001}" in output
     assert figure(output, "accuracy held out") > 0.97
+
+
+def test_a_criteo_file_is_loaded_hashed_and_learnt(run_example):
+    output = run_example("criteo_pipeline.py")
+    assert "Dataset(40,000 rows x 39 columns" in output and ", 0 bad rows skipped" in output
+    assert "Dataset(32,000 rows x 262,144 columns" in output
+    assert figure(output, "cirrus   log loss") < figure(output, "constant log loss") - 0.06
+    assert figure(output, "AUC") > 0.72
+
+
+def test_a_criteo_file_of_the_user(run_example, tmp_path_factory):
+    """One that is compressed and has a row that cannot be read."""
+    folder = tmp_path_factory.mktemp("criteo")
+    write_criteo(folder / "day.tsv", 3000)
+    (folder / "day.tsv.gz").write_bytes(
+        gzip.compress((folder / "day.tsv").read_bytes() + b"1\tno number\n")
+    )
+    arguments = "--url", f"file://{folder}/loaded", "--bits", "12", "--passes", "2"
+    output = run_example("criteo_pipeline.py", folder / "day.tsv.gz", *arguments)
+    assert "Dataset(3,000 rows x 39 columns" in output and ", 1 bad rows skipped" in output
+    assert "Dataset(600 rows x 4,096 columns" in output
+    assert (folder / "loaded" / "dataset.json").exists()
 
 
 def test_every_example_is_tested(repository):
