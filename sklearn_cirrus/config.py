@@ -1,7 +1,7 @@
 """Where and how fits run: settings that are not the estimator's.
 
-A setting is looked up in this order: the estimator's own parameter (``backend``, ``n_workers``), the
-settings of the stage, :func:`config_context`, :func:`set_config`, the environment variable, the
+A setting is looked up in this order: the estimator's own parameter (``backend``, ``n_workers``),
+the settings of the stage, :func:`config_context`, :func:`set_config`, the environment variable, the
 default.
 """
 

@@ -8,8 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._factor_model import FactorModel
 from ._factorization_parameters import check_parameters
-from ._rating_matrix import moments, rating_matrix, rating_weights
 from ._parameters import plain_count
+from ._rating_matrix import moments, rating_matrix, rating_weights
 from ._stages import stage
 from .config import get_config
 
