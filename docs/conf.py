@@ -34,6 +34,6 @@ numpydoc_validation_checks = {"all", "ES01", "EX01", "PR07", "RT03", "SA01", "YD
 
 suppress_warnings = ["myst.domains"]  # sphinx-argparse has no part in links of Markdown
 
-# scikit-learn's classes are named in docstrings; its inventory is not read, so that the build
+# Classes of others are named in docstrings; their inventories are not read, so that the build
 # needs no network.
-nitpick_ignore_regex = [("py:.*", r"(sklearn|pathlib|collections\.abc)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(sklearn|matplotlib|pathlib|collections\.abc)\..*")]

@@ -69,6 +69,8 @@ class Alternation:
         Raises
         ------
         DivergenceError, WorkerError, ServerError, StoreError
+        ValueError
+            If no rating of a weight is left to learn from.
         """
         n_iter, before, ended = 0, np.inf, False
         try:
@@ -100,9 +102,13 @@ class Alternation:
         """Go through the users once; return the objective."""
         done = self._run.go_through(items, "equations" if n_iter < max_iter else "score")
         self._fresh.append(done.costs)
+        total = float(self._item_weights.sum())
+        if not total:
+            raise ValueError(
+                "no rating of a weight is left to train on: choose a smaller validation_fraction"
+            )
         squares = (items.astype(np.float64) ** 2).sum(axis=1)
         penalty = done.penalty + self._alpha * float(self._item_weights @ squares)
-        total = float(self._item_weights.sum())
         loss, objective = done.loss / total, (done.loss + penalty) / total
         held = done.held_loss
         if held is not None and n_iter:

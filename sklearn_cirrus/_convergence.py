@@ -30,11 +30,18 @@ def look_for_better(fit, schedule, spec, columns, outcome):
     converged : bool
     gain : float or None
         By how much, relatively, the objective can be lowered at least; None if not looked at:
-        nobody asked for the optimum, or there were few epochs.
+        nobody asked for the optimum, there were few epochs, or the rows are elsewhere.
     """
     params = fit.params
     steps = min(_STEPS, len(outcome.history) // _EPOCHS)
-    if outcome.cut or fit.one_pass or params.early_stopping or params.tol is None or steps == 0:
+    if (
+        not fit.sees_all_rows
+        or outcome.cut
+        or fit.one_pass
+        or params.early_stopping
+        or params.tol is None
+        or steps == 0
+    ):
         return schedule.converged, None
     objective = Objective(
         *(fit.X, fit.labels, fit.weights, columns.center, bool(params.fit_intercept), fit.width),

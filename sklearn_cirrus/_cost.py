@@ -125,3 +125,12 @@ class Meter:
                 )
                 + (now - self._began) / 3600 * self._of_hour
             )
+
+
+def dollars(amount):
+    """Return an amount of US dollars as text: to four decimals, if it is small."""
+    if amount != amount:
+        return "unknown"  # the prices of a region are
+    if amount == 0:
+        return "$0"
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"

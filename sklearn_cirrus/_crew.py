@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 
+from ._growth import Growth
 from .exceptions import DivergenceError, ServerError, WorkerError
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Crew:
         worker still push.
     job : TrainJob
     n_workers : int
-        At most.
+        At most; if ``place.grows``, as many as are worth it, see ``_growth.py``.
     generation : int
         Of the first workers.
     """
@@ -53,38 +54,49 @@ class Crew:
         self.faults = []  # what befell workers, in words; the first hundred
         self._cold_starts = self._relaunches = 0
         self._heard = set()  # workers, with generations, that have reported
+        self._growth = None
         self._fence = fence
         self._handles = {}
         self._killed = set()
         self._vacant = set()  # places whose workers have ended
-        self._places = ()
+        self.places = ()
         self._deaths = Counter()  # by place, since the last report of any
         self._blamed = Counter()  # by name of a block, since its last report
         self._looked = time.monotonic()
 
     def start(self, n_blocks):
         """Start the workers: never more than there are blocks."""
-        self._places = range(min(self.n_workers, n_blocks))
+        n_workers = min(self.n_workers, n_blocks)
+        if self.place.grows:
+            self._growth = Growth(self.job.run_id, n_workers)
+            n_workers = self._growth.wanted
+        self.places = range(n_workers)
         # A worker with one block has nothing to load ahead; without the thread it is quicker.
-        prefetch = self.job.prefetch and n_blocks > len(self._places)
+        prefetch = self.job.prefetch and n_blocks > len(self.places)
         self.job = replace(self.job, prefetch=prefetch)
         if self.generation:
             self.restart()  # workers of the process that began the run may live on
         else:
-            self._launch(self._places)
+            self._launch(self.places)
         logger.debug("run %s: %d workers", self.job.run_id, len(self._handles))
 
     def restart(self):
         """Start all workers where the run takes place now; those before are refused."""
-        for worker in self._places:
+        for worker in self.places:
             self._fence(worker, self.generation)
-        self._launch(self._places)
+        self._launch(self.places)
 
     def note(self, report, lease):
         """Take note of a report: workers can do their work, and this block harms none."""
         self._heard.add((report.worker, report.generation))
         self._deaths.clear()
         self._blamed.pop(lease.name, None)
+        if self._growth is not None:
+            self._growth.note(report.worker, report.rows, time.monotonic())
+            if self._growth.wanted > len(self.places):
+                more = range(len(self.places), self._growth.wanted)
+                self.places = range(self._growth.wanted)
+                self._vacant.update(more)  # started as the places of those that have ended are
 
     def look_after(self, check):
         """Replace workers that are gone; give up on what will come again.

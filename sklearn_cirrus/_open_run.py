@@ -11,25 +11,26 @@ from ._run_journal import RunJournal
 class open_run:  # noqa: N801 (reads as a function where it is used)
     """A Run with its place, its progress bar and its journal; leaving it closes them.
 
-    ``make(place, n_workers, checkpoints, progress)`` makes the Run.
+    ``make(place, n_workers, checkpoints, progress)`` makes the Run. ``nbytes`` is about what the
+    blocks take that are put; None: as much as the fit's ``X``. The bar names ``label``, or the
+    class of the estimator, and counts the US dollars that were ``spent`` before this run.
     """
 
-    def __init__(self, fit, job, make, n_rows):
+    def __init__(self, fit, job, make, n_rows, nbytes=None, *, label=None, spent=0.0):
         params, config = fit.params, fit.config
-        if config.backend == "inline" and (config.n_workers or 1) > 1:
-            raise ValueError(
-                f"backend 'inline' has one worker, not {config.n_workers}: "
-                "use backend='local' or n_workers=None"
-            )
         if config.dashboard:
             from .dashboard import start_shared  # late: the extra `dashboard`
 
             start_shared(journal_folder(config.journal))
-        nbytes = row_bytes(fit.X) * fit.X.shape[0]
+        if nbytes is None:
+            nbytes = row_bytes(fit.X) * fit.X.shape[0]
         place = open_place(config, job.run_id, nbytes, fit.host)
-        fit.n_workers = config.n_workers or place.backend.default_workers
+        fit.n_workers = place.count_workers(config)
         max_iter = 1 if fit.one_pass else params.max_iter
-        self._progress = Progress(params.verbose, n_rows, max_iter, type(params).__name__)
+        label = label or type(params).__name__
+        self._progress = Progress(
+            *(params.verbose, n_rows, max_iter, label), cost=lambda: spent + place.cost
+        )
         seconds = config.checkpoint_seconds
         # Backend inline has no server to lose, and its store goes with the process.
         if config.backend == "inline" or not fit.takes_checkpoints:

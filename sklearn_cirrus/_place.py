@@ -9,10 +9,11 @@ from cirrus_runtime.engines import InlineEngine, open_shards
 from cirrus_runtime.engines.connection import connect
 from cirrus_runtime.errors import ServerUnavailable
 from cirrus_runtime.keys import RunKeys
+from cirrus_runtime.resources import Resources
 from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
-from cirrus_runtime.worker import Resources
 
+from ._aws_session import make_client
 from ._cost import Meter
 from ._outcome import CutShort
 from ._scratch import scratch_folder
@@ -27,6 +28,8 @@ class Place:
     Attributes
     ----------
     board, engine, store, backend
+    grows : bool
+        Whether a run is to have as many workers as are worth it.
     """
 
     def __init__(self, board, engine, store, backend):
@@ -34,6 +37,7 @@ class Place:
         self.engine = engine
         self.store = store
         self.backend = backend
+        self.grows = False
         self._access = None
         self._meter = self._max_cost = None
 
@@ -51,6 +55,13 @@ class Place:
     def cost(self):
         """What the run has cost so far in US dollars: 0.0 on machines of one's own."""
         return 0.0 if self._meter is None else self._meter.dollars(self.store.requests)
+
+    def count_workers(self, config):
+        """Return how many workers a run may have."""
+        if config.n_workers == "auto":
+            self.grows = True
+            return self.backend.most_workers
+        return config.n_workers or self.backend.default_workers
 
     def check_budget(self):
         """Raise CutShort if the run has cost all that it may."""
@@ -167,12 +178,19 @@ def open_place(config, run_id, nbytes, host=None):
     ------
     ServerError, StoreError
         If server or store cannot be opened.
+    ValueError
+        If backend inline is asked for several workers.
     ConfigurationError, WorkerError
         If the function on AWS Lambda cannot be used, or not by so many workers.
     """
     if config.backend == "lambda":
         return _open_on_lambda(config, run_id, host)
     if config.backend == "inline":
+        if config.n_workers not in (None, "auto", 1):
+            raise ValueError(
+                f"backend 'inline' has one worker, not {config.n_workers}: "
+                "use backend='local' or n_workers=None"
+            )
         board, engine = InlineBoard(), InlineEngine()
         if nbytes <= config.buffer_bytes:
             store = MemoryStore()
@@ -183,27 +201,29 @@ def open_place(config, run_id, nbytes, host=None):
         return Place(board, engine, store, backend)
     servers = open_servers(config.redis_urls, config.n_servers, config.server_binary)
     urls = tuple(server.url for server in servers)
-    store = open_store(config.store_url or f"file://{scratch_folder()}")
+    store = open_store(config.store_url or f"file://{scratch_folder()}", make_client)
     return Place.on_servers(urls, store, LocalBackend(), config, run_id)
 
 
 def _open_on_lambda(config, run_id, host):
     """Return the place for a run whose workers are on AWS Lambda."""
     # Late: boto3 takes longer to import than a small fit to run.
-    from .workers.aws_lambda import LambdaBackend
+    from .workers.aws_lambda import MOST_WORKERS, LambdaBackend
     from .workers.aws_lambda_function import LambdaFunction
 
-    function = LambdaFunction(config.function, config.n_workers or 1)
+    n_workers = MOST_WORKERS if config.n_workers == "auto" else config.n_workers or 1
+    function = LambdaFunction(config.function, n_workers)
     try:
         meter = Meter(
             *(function.region, function.architecture, function.memory, function.tmp_size),
             *(host, config.max_cost),
         )
         urls = tuple(server.url for server in open_servers(config.redis_urls))
-        store = open_store(config.store_url)
+        store = open_store(config.store_url, make_client)
         # A worker that has lost the server as well notices when it gives up looking for it.
         backend = LambdaBackend(function, store, meter, end_seconds=config.retry_seconds + 5.0)
-        backend.check(config.n_workers or 1)
+        if config.n_workers != "auto":
+            backend.check(n_workers)
         place = Place.on_servers(urls, store, backend, config, run_id)
     except BaseException:
         function.close()

@@ -1,6 +1,6 @@
-"""The scratch folder of this process: blocks of fits that have no store of their own.
+"""Folders that go with this process: the one for blocks of fits without a store, and others.
 
-It is private (mode 0700) and goes with the process, however that ends: a shell waits at the other
+They are private (mode 0700) and go with the process, however that ends: a shell waits at the other
 end of a pipe and removes the folder when the pipe closes.
 """
 
@@ -10,8 +10,12 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from contextlib import contextmanager
 
 from ._lifeline import Lifeline
+
+# More than once: a program that is ended in the same moment may still have been writing there.
+_SCRIPT = 'read _; for _ in 1 2 3 4 5; do rm -rf -- "$1" && break; sleep 0.2; done'
 
 _lock = threading.Lock()
 _scratch = None
@@ -25,7 +29,7 @@ class _Scratch:
         self._lifeline = Lifeline()
         try:
             self._remover = subprocess.Popen(
-                ["/bin/sh", "-c", 'read _; rm -rf -- "$1"', "sh", self.folder],
+                ["/bin/sh", "-c", _SCRIPT, "sh", self.folder],
                 stdin=self._lifeline.read_end,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -42,6 +46,16 @@ class _Scratch:
         """Remove the folder and see the remover end."""
         self._lifeline.close()
         self._remover.wait(timeout=30.0)
+
+
+@contextmanager
+def temporary_folder():
+    """Give the path of a new folder, which is removed with the block or with this process."""
+    scratch = _Scratch()
+    try:
+        yield scratch.folder
+    finally:
+        scratch.remove()
 
 
 def scratch_folder():

@@ -66,7 +66,7 @@ class SearchSession:
             chosen = self._choose(self._room)
             logger.info("search: %d candidates in one table", len(chosen))
             fits = [fit for c in chosen for fit in self._fits_of(c)]
-            self.history.append(self._group.run(fits, self))
+            self.history.append(self._group.run(fits, self, self.cost))
             self.cost += self._group.cost
 
     # ---- What SearchRun asks and tells

@@ -26,6 +26,7 @@ from ._costs import costs_of
 from ._outcome import CutShort, Outcome
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
+from ._stages import current_stage, note_usage_of_stage
 from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ class Run(LastingRun):
         self._weights = None
         self._cut = ""
         self._alone = False  # whether one worker goes through the epochs by itself: course.py
+        self._rows = 0  # that workers went through
+        self._stage = current_stage()
         self._started = time.perf_counter()
 
     def __enter__(self):
@@ -126,11 +129,13 @@ class Run(LastingRun):
         for kind, part in (("train", self._train), ("valid", self._valid)):
             for number, block in enumerate(part.blocks if part is not None else ()):
                 self.place.store.put(self.keys.block(kind, number), encode_block(block))
-                waiting = self._round("train").waiting
-                if lost or self._epoch or not waiting or waiting[0].block != number:
+                if lost:
                     continue
+                waiting = self._round("train").waiting
                 try:
-                    self._offer(waiting, 1)
+                    self.place.board.beat()
+                    if not self._epoch and waiting and waiting[0].block == number:
+                        self._offer(waiting, 1)
                 except (ServerUnavailable, RunEnded) as error:
                     lost = error  # the blocks come first: they can be read but once
         if lost is not None:
@@ -180,6 +185,7 @@ class Run(LastingRun):
                     raise BlockError(f"a worker could not use its block: {report.error}")
                 lease = this.missing.pop(report.number, None)
                 if lease is not None:
+                    self._rows += report.rows
                     heard = time.monotonic()
                     self._losses = 0
                     self.crew.note(report, lease)
@@ -280,6 +286,9 @@ class Run(LastingRun):
                 step()
             except CirrusError as failure:  # the run's own error matters more; the next step too
                 logger.warning("cleaning up run %s: %s", self.keys.run_id, failure)
+        seconds, n_workers = time.perf_counter() - self._started, len(self.crew.places)
+        used = {"seconds": seconds, "worker_seconds": seconds * n_workers, "cost": self.place.cost}
+        note_usage_of_stage(self._stage, n_workers=n_workers, rows=self._rows, **used)
 
 
 def new_run_id():

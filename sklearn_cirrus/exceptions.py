@@ -3,6 +3,7 @@
 ::
 
     CirrusError                  whatever sklearn_cirrus raises itself
+    ├── BadRowError              a row of a file cannot be read (also a ValueError)
     ├── BundleError              a bundle for Lambda cannot be built
     ├── ConfigurationError       a setting that cannot be (also a ValueError)
     ├── DeployError              a deployment cannot be made, read or removed
@@ -12,6 +13,7 @@
     ├── ServerError              the parameter server cannot be reached, or refused
     │   ├── BadValueError        a value was refused: a gradient that is not finite
     │   ├── RunEnded             the run's keys are gone
+    │   │   └── TrainerLost      the trainer was silent for so long that a worker ends by itself
     │   ├── ServerUnavailable    the connection was lost, not refused: trying again may help
     │   └── StaleWorkerError     a newer generation of this worker has taken over
     ├── StoreError               the object store refused, lacks or cannot hold an object
@@ -33,9 +35,11 @@ from cirrus_runtime.errors import (
     StaleWorkerError,
     StoreError,
     TaskError,
+    TrainerLost,
 )
 
 __all__ = [
+    "BadRowError",
     "BadValueError",
     "BlockError",
     "BundleError",
@@ -51,8 +55,13 @@ __all__ = [
     "StaleWorkerError",
     "StoreError",
     "TaskError",
+    "TrainerLost",
     "WorkerError",
 ]
+
+
+class BadRowError(CirrusError, ValueError):
+    """A row of a file cannot be read; says file, line and reason."""
 
 
 class BundleError(CirrusError):

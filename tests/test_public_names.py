@@ -20,8 +20,12 @@ MODULES = [
 
 def test_the_names_of_the_design_that_exist_so_far():
     assert sklearn_cirrus.__all__ == [
+        "CirrusFeatureHasher",
         "CirrusLogisticRegression",
         "CirrusMatrixFactorization",
+        "CirrusMinMaxScaler",
+        "CirrusStandardScaler",
+        "Dataset",
         "config_context",
         "get_config",
         "set_config",
@@ -80,12 +84,29 @@ def test_every_constructor_parameter_and_fitted_attribute_is_documented(name, so
         assert f"\n    {attribute} : " in text, attribute
 
 
+def test_names_are_there_before_they_are_imported():
+    """And importing the package alone does not import scikit-learn."""
+    program = (
+        "import sys, sklearn_cirrus\n"
+        "assert not {'sklearn', 'scipy'} & set(sys.modules)\n"
+        "assert set(sklearn_cirrus.__all__) < set(dir(sklearn_cirrus))\n"
+        "assert sklearn_cirrus.exceptions.CirrusError and not hasattr(sklearn_cirrus, 'nothing')\n"
+        "from sklearn_cirrus import *\n"
+        "assert CirrusLogisticRegression is sklearn_cirrus.linear_model.CirrusLogisticRegression"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_starts_nothing_and_leaves_the_cloud_alone():
     program = (
-        "import sys, threading, sklearn_cirrus\n"
+        "import sys, threading, sklearn_cirrus, sklearn_cirrus.plots\n"
         "assert threading.active_count() == 1, threading.enumerate()\n"
         "import multiprocessing; assert not multiprocessing.active_children()\n"
-        "print([m for m in ('boto3', 'botocore', 'polars') if m in sys.modules])"
+        "unwanted = 'boto3', 'botocore', 'polars', 'matplotlib'\n"
+        "print([m for m in unwanted if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60

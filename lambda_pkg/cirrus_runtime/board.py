@@ -6,7 +6,8 @@ so work is done at least once; the trainer counts a lease by its number, once. A
 report change places in one transaction, so neither can be lost between them.
 
 When the run is over, the trainer takes the board down, and whoever still uses it gets RunEnded:
-that is how workers learn that they may stop, also in the middle of a wait.
+that is how workers learn that they may stop, also in the middle of a wait. A trainer that was
+killed takes nothing down: workers that have not heard of it for long get TrainerLost.
 """
 
 import threading
@@ -21,6 +22,9 @@ class Board(ABC):
     """Leases and reports of one run. Methods raise RunEnded when the board has been taken down."""
 
     # For the trainer.
+
+    def beat(self):  # noqa: B027 (on an inline board, workers are threads of the trainer's process)
+        """Say that the trainer is there, if it is time to; offer() and collect() do so too."""
 
     @abstractmethod
     def offer(self, leases):

@@ -5,17 +5,26 @@ consumer. Taking is XREADGROUP (and XAUTOCLAIM, for leases that nobody renews), 
 oneself, finishing one transaction of XADD to the reports, XACK and XDEL. Taking the board down
 deletes both streams: Redis then wakes a blocked XREADGROUP with an error.
 
+The stream of reports has a group too, in which the trainer is a consumer that never gets anything:
+the server knows how long ago it last asked. A key that expires would say the same, until a server
+that is short of memory evicts it.
+
 A fit on small data passes here every few milliseconds, so commands go packed through held
 connections: one for what may block, one for the rest, for they come from different threads.
 """
 
+import math
+import time
+
 from .board import Board
 from .engines.base import refusal
 from .engines.connection import HeldConnection, pack
-from .errors import RunEnded, ServerError, ServerUnavailable
+from .errors import RunEnded, ServerError, ServerUnavailable, TrainerLost
 from .protocol import Lease, Report, decode, encode
 
 _GROUP = b"workers"
+_TRAINER = b"trainer"
+_PATIENCE = 4  # times lease_seconds that workers of a silent trainer go on
 _FIELD, _BODY = b"r", b"b"
 _MANY = b"1000"
 _GONE = ("NOGROUP", "UNBLOCKED", "no such key", "The XGROUP subcommand requires the key to exist")
@@ -32,7 +41,8 @@ class RedisBoard(Board):
     worker, generation : int, optional
         Who uses it, if a worker.
     lease_seconds : float
-        Age at which a lease that is not renewed may be taken over.
+        Age at which a lease that is not renewed may be taken over. Workers end when the trainer
+        has not been heard of for four times as long.
     """
 
     def __init__(self, client, keys, *, worker=0, generation=0, lease_seconds=30.0):
@@ -41,7 +51,9 @@ class RedisBoard(Board):
         self._leases = keys.leases.encode()
         self._reports = keys.reports.encode()
         self._consumer = _consumer(worker, generation)
+        self._lease_seconds = lease_seconds
         self._idle_ms = b"%d" % int(1000 * lease_seconds)
+        self._heard = -math.inf  # when the trainer was last heard of, by its own clock
         self._last = b"0"
         self._taken = set()  # tokens of leases that this worker holds and knows of
         self._may_overlook = False
@@ -55,11 +67,22 @@ class RedisBoard(Board):
         ]
         # A trainer that was killed may have left them, and this one goes on with its run.
         self._transaction([pack(b"UNLINK", *streams), *create])
+        self._heard = -math.inf
+        self.beat()
+
+    def beat(self):
+        now = time.monotonic()
+        if now - self._heard > self._lease_seconds / 3:
+            self._heard = now
+            command = (b"XREADGROUP", b"GROUP", _GROUP, _TRAINER, b"COUNT", b"1")
+            self._call(*command, b"STREAMS", self._reports, b"0")
 
     def offer(self, leases):
+        self.beat()
         _check(self._transaction(_post(self._leases, lease) for lease in leases))
 
     def collect(self, timeout):
+        self.beat()
         command = (b"XREAD", b"COUNT", _MANY, b"BLOCK", _ms(timeout))
         reply = self._waiting.call(pack(*command, b"STREAMS", self._reports, self._last))
         if not reply and not self._call(b"EXISTS", self._reports):
@@ -81,7 +104,7 @@ class RedisBoard(Board):
             held = self._call(*command)
             for token, *_ in held:
                 for _, fields in self._call(b"XRANGE", self._leases, token, token):
-                    self.give_back(token, decode(Lease, fields[1]))
+                    self._replace(token, (), decode(Lease, fields[1]))
                     count += 1
             if len(held) < int(_MANY):
                 return count
@@ -96,11 +119,9 @@ class RedisBoard(Board):
 
     def silence(self):
         silence = {}
-        for info in self._call(b"XINFO", b"CONSUMERS", self._leases, _GROUP):
-            if not isinstance(info, dict):
-                info = dict(zip(info[::2], info[1::2], strict=True))
-            worker, generation = map(int, info[b"name"].split(b"."))
-            silence[worker, generation] = info[b"idle"] / 1000
+        for name, seconds in _silences(self._call(b"XINFO", b"CONSUMERS", self._leases, _GROUP)):
+            worker, generation = map(int, name.split(b"."))
+            silence[worker, generation] = seconds
         return silence
 
     def count(self):
@@ -146,6 +167,8 @@ class RedisBoard(Board):
         if not entries:
             command = (b"XAUTOCLAIM", self._leases, _GROUP, self._consumer, self._idle_ms)
             entries = self._wait(*command, b"0", b"COUNT", b"1")[1]
+        if not entries:
+            self._look_for_trainer(self._wait)
         return entries
 
     def _overlooked(self):
@@ -161,12 +184,32 @@ class RedisBoard(Board):
 
     def renew(self, tokens):
         self._call(b"XCLAIM", self._leases, _GROUP, self._consumer, b"0", *tokens, b"JUSTID")
+        self._look_for_trainer(self._call)
+
+    def _look_for_trainer(self, call):
+        """Raise TrainerLost if the trainer has been silent for too long."""
+        for name, seconds in _silences(call(b"XINFO", b"CONSUMERS", self._reports, _GROUP)):
+            if name == _TRAINER and seconds > _PATIENCE * self._lease_seconds:
+                raise TrainerLost(f"the trainer has not been heard of for {seconds:.0f} s")
 
     def finish(self, token, *reports, then=None):
+        if then is not None and not self._holds(token):
+            then = None
         self._replace(token, reports, then)
 
     def give_back(self, token, lease):
-        self._replace(token, (), lease)
+        if self._holds(token):
+            self._replace(token, (), lease)
+
+    def _holds(self, token):
+        """Return whether this worker still holds a lease.
+
+        One that was frozen, and wakes up epochs later, does not: its lease was taken over and done.
+        Posted once more, be it for a moment, it would be taken by who waits for one, and trained
+        on at the rate of its own epoch, in the middle of a later one.
+        """
+        command = (b"XPENDING", self._leases, _GROUP, token, token, b"1", self._consumer)
+        return bool(self._call(*command))
 
     def close(self):
         self._waiting.close()
@@ -238,6 +281,12 @@ def _ms(seconds):
 def _consumer(worker, generation):
     """Return the name of a worker as a consumer."""
     return b"%d.%d" % (worker, generation)
+
+
+def _silences(reply):
+    """Return the (name, seconds since it was last heard of) of a reply of XINFO CONSUMERS."""
+    infos = [i if isinstance(i, dict) else dict(zip(i[::2], i[1::2], strict=True)) for i in reply]
+    return [(info[b"name"], info[b"idle"] / 1000) for info in infos]
 
 
 def _entries(reply):

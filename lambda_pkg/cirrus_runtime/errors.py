@@ -28,6 +28,10 @@ class RunEnded(ServerError):
     """The run's keys are gone: its trainer has finished or given up."""
 
 
+class TrainerLost(RunEnded):
+    """The trainer has not been heard of for so long that its workers end by themselves."""
+
+
 class BadValueError(ServerError):
     """The server refused a value: most likely a gradient that is not finite."""
 

@@ -12,21 +12,22 @@ import time
 import numpy as np
 
 from .als import Als
-from .board_redis import RedisBoard
 from .course import Course
-from .engines import InlineEngine, PushTag, open_shards
-from .engines.connection import connect
-from .errors import RunEnded, StaleWorkerError, StoreError
+from .dataset_blocks import DatasetBlocks
+from .disk_cache import open_disk_cache
+from .engines import InlineEngine, PushTag
+from .errors import RunEnded, StaleWorkerError, StoreError, TrainerLost
 from .factorization import FactorizationKernel
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
+from .map_job import Map
 from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
+from .resources import open_resources
 from .retry import Retry
 from .search import Search
 from .server import ParameterServer
-from .store import keep_store
 
 # Kinds of jobs: those that train by minibatches (the plans of a search bring kernels of their own),
 # and those that compute something of a whole block.
@@ -35,7 +36,7 @@ _MINIBATCHES = {
     "factorization": FactorizationKernel,
     "search": LogisticKernel,
 }
-_WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als}
+_WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als, "map": Map}
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -58,13 +59,14 @@ def run_worker(job, resources=None):
     Returns
     -------
     dict
-        ``reason``: ``"ended"`` (the run is over), ``"deadline"``, ``"stale"`` (a newer
-        generation has taken this worker's place) or ``"duplicate"`` (the job was delivered twice,
-        and another one does it); ``rows`` and ``updates`` done.
+        ``reason``: ``"ended"`` (the run is over), ``"deadline"``, ``"abandoned"`` (the trainer has
+        not been heard of for long), ``"stale"`` (a newer generation has taken this worker's place)
+        or ``"duplicate"`` (the job was delivered twice, and another one does it); ``rows`` and
+        ``updates`` done.
     """
     job = TrainJob.from_json(job)
     keys = RunKeys(job.run_id)
-    opened = resources or _open(job, keys)
+    opened = resources or open_resources(job, keys)
     try:
         retry = Retry(job.retry_seconds, (job.seed << 16) + job.worker)
         if not retry(opened.board.join):  # before anything is taken
@@ -76,50 +78,6 @@ def run_worker(job, resources=None):
     finally:
         if resources is None:
             opened.close()
-
-
-class Resources:
-    """What a worker works with.
-
-    Parameters
-    ----------
-    board : Board
-    engine : Engine
-    store : Store
-    """
-
-    def __init__(self, board, engine, store):
-        self.board = board
-        self.engine = engine
-        self.store = store
-
-    def close(self):
-        """Close board and engine; the store is the process's."""
-        self.board.close()
-        self.engine.close()
-
-
-_clients = {}
-
-
-def _open_clients(urls, seconds):
-    """Return the Redis clients of this process for urls: jobs that follow reuse them."""
-    if (urls, seconds) not in _clients:
-        _clients.clear()  # the servers before are most likely gone
-        _clients[urls, seconds] = [connect(url, seconds) for url in urls]
-    return _clients[urls, seconds]
-
-
-def _open(job, keys):
-    """Open what a job names."""
-    clients = _open_clients((job.redis_url, *job.shard_urls), job.retry_seconds)
-    board = RedisBoard(
-        *(clients[0], keys),
-        worker=job.worker,
-        generation=job.generation,
-        lease_seconds=job.lease_seconds,
-    )
-    return Resources(board, open_shards(clients, job.engine), keep_store(job.store_url))
 
 
 class _Worker:
@@ -134,7 +92,9 @@ class _Worker:
             self.kernel = _MINIBATCHES[job.kind].of(job)
         if job.kind == "search":
             self.search = Search(job, store, server.engine)
-        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes)
+        read = getattr(self.kernel, "read", None) or DatasetBlocks.of(job)
+        self.disk = open_disk_cache(job)
+        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes, read, self.disk)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
@@ -152,12 +112,16 @@ class _Worker:
         """Go through leases until the run ends."""
         try:
             reason = self._work()
+        except TrainerLost:
+            reason = "abandoned"
         except RunEnded:
             reason = "ended"
         except StaleWorkerError:
             reason = "stale"
         finally:
             self.source.close()
+            if self.disk is not None:
+                self.disk.close()
         return {"reason": reason, "rows": self.rows, "updates": self.updates}
 
     def _work(self):

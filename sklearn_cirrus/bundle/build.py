@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import cirrus_runtime
 
+from .._scratch import temporary_folder
 from ..exceptions import BundleError
 from .archive import write_archive
 from .compiled import build_kernels
@@ -124,7 +124,7 @@ def _build(kind, requirements, target, folder, interpreter, wheels) -> Bundle:
     target = target or Target()
     interpreter = find_interpreter(target.python, interpreter)
     folder = Path(folder)
-    with tempfile.TemporaryDirectory(prefix="sklearn-cirrus-") as scratch:
+    with temporary_folder() as scratch:
         root = Path(scratch) / "root"
         cache = Path(wheels) if wheels is not None else Path(scratch) / "wheels"
         found = fetch_wheels(requirements, target, cache)

@@ -8,16 +8,16 @@ import importlib.util
 import logging
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import cirrus_runtime
 
+from .._scratch import temporary_folder
 from ..exceptions import BundleError
 from .elf import read_library
 from .target import Target
+from .tool import run_tool
 
 # The same as in CMakeLists.txt; a test holds them together.
 KERNEL_SOURCES = (
@@ -37,7 +37,6 @@ FLAGS = (
 KERNELS = "libcirrus_kernels.so"
 MODULE = "cirrus.so"
 _SOURCES = Path(__file__).parents[1] / "redis_module"
-_SECONDS = 600  # zig builds its C library before the first compilation for a target
 
 logger = logging.getLogger(__name__)
 
@@ -117,23 +116,13 @@ def _compile(sources: tuple[str, ...], target: Target, output: Path) -> None:
         )
     machine = f"{target.machine}-linux-gnu.{target.glibc[0]}.{target.glibc[1]}"
     logger.info("compiling %s for %s", output.name, machine)
-    with tempfile.TemporaryDirectory(prefix="sklearn-cirrus-") as scratch:
+    with temporary_folder() as scratch:
         command = [sys.executable, "-m", "ziglang", "cc", "-target", machine, *FLAGS]
         # -s: without debug information, which names folders of this machine.
         command += ["-fno-sanitize=all", "-fPIC", "-shared", "-s", *sources, "-lm"]
         command += ["-o", str(output.resolve())]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=_SOURCES,
-                env=os.environ | {"ZIG_LOCAL_CACHE_DIR": scratch},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_SECONDS,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BundleError(f"zig did not compile {output.name} in {_SECONDS} s") from error
+        variables = os.environ | {"ZIG_LOCAL_CACHE_DIR": scratch, "TMPDIR": scratch}
+        done = run_tool(command, f"zig, compiling {output.name},", cwd=_SOURCES, env=variables)
     if done.returncode:
         raise BundleError(f"zig could not compile {output.name} for {target}:\n{done.stderr}")
     found = read_library(output)

@@ -7,14 +7,14 @@ written by a Python of the target's version. Which architecture that has does no
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
+from .._scratch import temporary_folder
 from ..exceptions import BundleError
+from .tool import run_tool
 
 ROOT = "/var/task"  # where Lambda unpacks a function; tracebacks name files by it
-_SECONDS = 600
 _VERSION = "import sys; print('{}.{}'.format(*sys.version_info), sys.implementation.name)"
 
 # Unchecked: Python takes the bytecode without looking whether the source has changed since. The
@@ -119,7 +119,7 @@ def time_cold_import(interpreter: str, bundle: Path, modules: list[str], repeats
     BundleError
         If an import fails.
     """
-    with tempfile.TemporaryDirectory(prefix="sklearn-cirrus-") as scratch:
+    with temporary_folder() as scratch:
         with zipfile.ZipFile(bundle) as archive:
             archive.extractall(scratch)
         command = [interpreter, "-I", "-S", "-B", "-c", _IMPORT, scratch, *modules]
@@ -129,17 +129,7 @@ def time_cold_import(interpreter: str, bundle: Path, modules: list[str], repeats
 
 def _run(command: list[str], variables: dict[str, str], failure: str) -> str:
     """Run an interpreter with these variables alone and return what it prints."""
-    try:
-        done = subprocess.run(
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BundleError(f"{failure}: {command[0]} took more than {_SECONDS} s") from error
+    done = run_tool(command, f"{failure}: {command[0]}", env=variables)
     if done.returncode:
         raise BundleError(f"{failure} by {command[0]}:\n{done.stderr or done.stdout}")
     return done.stdout

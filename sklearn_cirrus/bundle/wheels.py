@@ -1,22 +1,22 @@
 """The libraries of a bundle: wheels for the target, from PyPI through pip, unpacked."""
 
 import logging
+import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import cirrus_runtime
 
+from .._scratch import temporary_folder
 from ..exceptions import BundleError
 from .target import Target
+from .tool import run_tool
 
 _FILES = {False: ("requirements.txt",), True: ("requirements.txt", "requirements-task.txt")}
-_SECONDS = 900
 _NO_MATCH = re.compile(r"No matching distribution found for ([\w.-]+)==")
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def fetch_wheels(requirements: list[str], target: Target, folder: Path) -> list[
         except metadata.PackageNotFoundError:
             logger.info("%s is not installed here: any version may be taken", name)
     ranges = dict(zip(wanted, requirements, strict=True))
-    with tempfile.TemporaryDirectory(prefix="sklearn-cirrus-") as scratch:
+    with temporary_folder() as scratch:
         while True:
             output = Path(scratch) / "wheels"
             problem = _pip(wanted, target, output, ["--no-index", "--find-links", folder])
@@ -95,16 +95,9 @@ def _pip(wanted: dict[str, str], target: Target, output: Path, sources: list) ->
     command += ["--python-version", target.python]
     command += [word for tag in target.platforms for word in ("--platform", tag)]
     command += ["--dest", output, *sources, *wanted.values()]
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BundleError(f"pip did not download the wheels in {_SECONDS} s") from error
+    # Its own temporary folders too: it cannot remove them when it is killed.
+    variables = os.environ | {"TMPDIR": str(output.parent)}
+    done = run_tool(command, "pip, downloading the wheels,", env=variables)
     return done.stderr.strip() or "pip failed" if done.returncode else ""
 
 

@@ -1,10 +1,10 @@
 """The files that a stack is made from: given by the user, or built for the stack's target."""
 
-import tempfile
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._scratch import temporary_folder
 from ..exceptions import ConfigurationError
 from .bucket import CODE, SERVER
 from .objects import Artifact
@@ -39,7 +39,7 @@ def gather(
     BundleError
         A file cannot be built.
     """
-    with tempfile.TemporaryDirectory(prefix="sklearn-cirrus-") as folder:
+    with temporary_folder() as folder:
         worker = _check_zip(bundle) if bundle else _build("worker", options, folder)
         artifacts = {"worker": Artifact.of(worker, bucket, CODE)}
         if options.task:

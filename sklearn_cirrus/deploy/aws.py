@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager
 from functools import cached_property
 
+from .. import _aws_session as aws_session
 from ..exceptions import DeployError
 
 _log = logging.getLogger("sklearn_cirrus.deploy")
@@ -37,18 +38,18 @@ class Aws:
     """
 
     def __init__(self, region: str | None = None):
-        from boto3 import Session
         from botocore.exceptions import BotoCoreError
 
         try:
-            self._session = Session(region_name=region)
-            self.region = self._session.region_name
+            self.region = region or aws_session.region()
         except BotoCoreError as error:  # a profile that does not exist
             raise DeployError(f"boto3 cannot be configured: {error}") from error
         if not self.region:
-            raise DeployError("no AWS region: give --region, or set AWS_DEFAULT_REGION")
+            raise DeployError(
+                "no AWS region is configured: set AWS_DEFAULT_REGION, or the region of the profile"
+            )
         try:
-            self.partition = self._session.get_partition_for_region(self.region)
+            self.partition = aws_session.partition(self.region)
         except BotoCoreError as error:
             raise DeployError(f"there is no AWS region {self.region!r}: {error}") from error
         self._clients: dict = {}
@@ -59,7 +60,9 @@ class Aws:
             from botocore.config import Config
 
             config = Config(retries={"mode": "standard", "max_attempts": 6})
-            self._clients[service] = self._session.client(service, config=config)
+            self._clients[service] = aws_session.make_client(
+                service, region_name=self.region, config=config
+            )
         return self._clients[service]
 
     @cached_property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cirrus_runtime.keys import RunKeys
 from cirrus_runtime.store import open_store
 
+from .._aws_session import make_client
 from .._cost import Meter
 from .._lambda_settings import complete_for_tasks
 from ..exceptions import ConfigurationError
@@ -54,7 +55,7 @@ class LambdaPlace(TaskPlace):
                 *(function.region, function.architecture, function.memory, function.tmp_size),
                 *(None, config.max_cost),
             )
-            self.store = open_store(config.store_url)
+            self.store = open_store(config.store_url, make_client)
             self.backend = LambdaTaskBackend(function, self.store, meter, max_cost=config.max_cost)
             self.store.put(self._keys.task_key, key)
         except BaseException:

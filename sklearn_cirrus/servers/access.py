@@ -28,8 +28,17 @@ _ENGINE = {
     "lua": ("evalsha", "eval", "getrange", "setrange", "strlen", "hget", "hmget", "hset"),
 }
 _BOARD = (
-    *("xgroup|createconsumer", "xreadgroup", "xautoclaim", "xclaim", "xack", "xdel", "xadd"),
-    *("multi", "exec"),
+    *(
+        "xgroup|createconsumer",
+        "xreadgroup",
+        "xautoclaim",
+        "xclaim",
+        "xack",
+        "xdel",
+        "xadd",
+        "xpending",
+    ),
+    *("xinfo|consumers", "multi", "exec"),
 )
 # What redis-py sends by itself: health checks, the url's database, its own name and version.
 _CONNECTION = ("ping", "select", "client|setname")

@@ -1,6 +1,6 @@
 """The function on AWS Lambda: what it is, how many of it may run, and one invocation.
 
-boto3 is imported here alone, when a fit uses Lambda. What botocore raises becomes one of three
+boto3 is imported when a fit uses Lambda. What botocore raises becomes one of three
 exceptions, which say what the caller may do.
 """
 
@@ -10,6 +10,7 @@ import random
 from contextlib import suppress
 from dataclasses import dataclass
 
+from .. import _aws_session as aws_session
 from ..exceptions import ConfigurationError, WorkerError
 
 _log = logging.getLogger(__name__)
@@ -94,8 +95,6 @@ class LambdaFunction:
     """
 
     def __init__(self, name: str, n_workers: int):
-        import botocore.session
-        from boto3 import Session
         from botocore import exceptions
         from botocore.config import Config
 
@@ -103,9 +102,8 @@ class LambdaFunction:
         self.random = random.Random()
         self._exceptions = exceptions
         try:
-            self._session = Session(botocore_session=botocore.session.Session())
-            self.region = self._session.region_name
-            control = self._client(Config(connect_timeout=_CONNECT_SECONDS))
+            self.region = aws_session.region()
+            control = _client(Config(connect_timeout=_CONNECT_SECONDS))
             found = control.get_function_configuration(FunctionName=name)
             self._ask_concurrency(control)
             control.close()
@@ -130,7 +128,7 @@ class LambdaFunction:
                 f"the time limit of the function {name} is {self.timeout} s, and workers need "
                 f"{_LEAST_TIMEOUT} at least: run `sklearn-cirrus deploy --timeout 900`"
             )
-        self._invoker = self._client(
+        self._invoker = _client(
             Config(
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=self.timeout + _SPARE_SECONDS,
@@ -171,10 +169,6 @@ class LambdaFunction:
         """Close connections that are idle."""
         self._invoker.close()
 
-    def _client(self, config):
-        """Make a client."""
-        return self._session.client("lambda", config=config)
-
     def _ask_concurrency(self, client) -> None:
         """Ask how many invocations may run at the same time."""
         self.concurrency, self.limit_of = None, "the account"
@@ -192,6 +186,11 @@ class LambdaFunction:
                 if error.response["Error"].get("Code") != "AccessDeniedException":
                     raise
                 _log.debug("these credentials may not ask for the concurrency: %s", error)
+
+
+def _client(config):
+    """Make a client of Lambda."""
+    return aws_session.make_client("lambda", config=config)
 
 
 def _explain(error) -> str:

@@ -101,6 +101,11 @@ class WorkerBackend(ABC):
     def default_workers(self) -> int:
         """How many workers a fit uses when the user does not say."""
 
+    @property
+    def most_workers(self) -> int:
+        """How many workers a fit may grow to when the user leaves that to it."""
+        return self.default_workers
+
     @abstractmethod
     def start(self, jobs: list[dict], timeout: float | None = None) -> list[WorkerHandle]:
         """Start as many of the jobs, in order, as there are workers now: at least one.

@@ -33,9 +33,10 @@ def train(X, y):
     from cirrus_runtime.board import InlineBoard
     from cirrus_runtime.keys import RunKeys
     from cirrus_runtime.protocol import Lease, TrainJob
+    from cirrus_runtime.resources import Resources
     from cirrus_runtime.server import InlineEngine, ModelSpec, ParameterServer
     from cirrus_runtime.store_memory import MemoryStore
-    from cirrus_runtime.worker import Resources, run_worker
+    from cirrus_runtime.worker import run_worker
 
     X = np.asarray(X, np.float32)
     n_rows, n_columns = X.shape

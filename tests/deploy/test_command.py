@@ -83,4 +83,4 @@ def test_without_credentials_it_says_how_to_get_some(monkeypatch, capsys):
     assert "there are no AWS credentials: run `aws configure`" in capsys.readouterr().err
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert main(["destroy", "--yes"]) == 1
-    assert "no AWS region: give --region" in capsys.readouterr().err
+    assert "no AWS region is configured: set AWS_DEFAULT_REGION" in capsys.readouterr().err

@@ -1,64 +1,28 @@
 """A fit that was killed is gone on with by another process."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 from sklearn_cirrus.exceptions import ConfigurationError, ServerError, StoreError
 
 from .conftest import PARAMETERS, SETTINGS, held_out_loss, labelled
+from .killed_client import fit_and_kill
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.timeout(90),
 ]
 
-# Fits, and says its run once it has two checkpoints and is at epoch 8.
-SCRIPT = """
-import json, sys
-import numpy as np
-from sklearn_cirrus import CirrusLogisticRegression, _trainer, config_context
-entry = _trainer.Run._entry
-told = []
-
-def tell(run, epoch, *args):
-    if epoch >= 8 and not told and len(run.place.store.list(run.checkpoints.prefix)) == 2:
-        told.append(print(run.keys.run_id, flush=True))
-    return entry(run, epoch, *args)
-
-_trainer.Run._entry = tell
-data, settings, parameters = json.loads(sys.argv[1])
-with np.load(data) as arrays:
-    X, y = arrays["X"], arrays["y"]
-with config_context(**settings):
-    CirrusLogisticRegression(**parameters).fit(X, y)
-"""
-
 
 @pytest.fixture
 def killed(tmp_path):
     """Return the run and the settings of a fit that was killed, and its store's folder."""
-    X, y = labelled()
-    np.savez(tmp_path / "data.npz", X=X, y=y)
     folder = tmp_path / "store"
-    settings = SETTINGS | {"store_url": folder.as_uri(), "checkpoint_seconds": 0.05}
-    arguments = json.dumps([str(tmp_path / "data.npz"), settings, PARAMETERS])
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    run_id = process.stdout.readline().strip()
-    process.kill()
-    errors = process.communicate(timeout=30)[1]
-    assert run_id, errors
-    return run_id, settings | {"resume": run_id}, folder
+    settings = SETTINGS | {"store_url": folder.as_uri()}
+    run_id, _ = fit_and_kill(tmp_path, settings, PARAMETERS)
+    return run_id, settings | {"resume": run_id, "checkpoint_seconds": 0.05}, folder
 
 
 def fit(settings, parameters=PARAMETERS, data=None):

@@ -2,14 +2,17 @@
 
 import contextlib
 import signal
+import threading
 
 import numpy as np
 import pytest
 
+from cirrus_runtime.board_redis import RedisBoard
 from cirrus_runtime.engines.connection import pack
 from sklearn_cirrus.exceptions import RunEnded, ServerError, WorkerError
 from sklearn_cirrus.workers.local import LocalBackend
 
+from ..redis_servers import wait_until
 from .conftest import held_out_loss
 
 pytestmark = [
@@ -51,6 +54,25 @@ def test_a_frozen_worker_is_replaced(disturbed, undisturbed, workers, seed):
 
     model = disturbed.fit(freeze, {"max_iter": 60}, lease_seconds=0.5)
     assert replaced(model) >= disturbed.deeds == len(workers)
+    assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
+
+
+def test_a_trainer_that_was_frozen(disturbed, undisturbed, monkeypatch):
+    """Its workers have ended meanwhile (those of another machine would): it starts new ones."""
+    collect, ended = RedisBoard.collect, threading.Event()
+
+    def collect_late(board, timeout):
+        handles = list(disturbed.run.crew._handles.values())
+        if len(disturbed.run.history) == 3 and not ended.is_set():
+            wait_until(lambda: all(handle.poll() for handle in handles), "workers go on", 20)
+            assert {handle.poll().report["reason"] for handle in handles} == {"abandoned"}
+            ended.set()
+        return collect(board, timeout)
+
+    monkeypatch.setattr(RedisBoard, "collect", collect_late)
+    model = disturbed.fit(lambda fit: None, lease_seconds=0.4)
+    assert ended.is_set() and replaced(model) == 2
+    assert {entry["rows"] for entry in model.history_} == {6000}
     assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
 
 

@@ -85,7 +85,7 @@ def deploy(emulator, name, bundle, **settings):
 
 
 @pytest.fixture
-def aws(lambda_service, s3_service, monkeypatch):
+def cloud(lambda_service, s3_service, monkeypatch):
     """The emulator, without faults; boto3 finds it and the S3 service by its variables."""
     for name, value in lambda_service.environment().items():
         monkeypatch.setenv(name, value)
@@ -95,9 +95,9 @@ def aws(lambda_service, s3_service, monkeypatch):
 
 
 @pytest.fixture
-def emulator(aws, emulated):
+def emulator(cloud, emulated):
     """The emulator, with the worker's function."""
-    return aws
+    return cloud
 
 
 @pytest.fixture
@@ -191,9 +191,19 @@ def objects():
 @pytest.fixture(scope="session")
 def undisturbed():
     """Return the held-out loss of a fit that nobody disturbs, on local workers."""
+    return _undisturbed()
+
+
+@pytest.fixture(scope="session")
+def undisturbed_auto():
+    """Return the same at the rate that the fit chooses."""
+    return _undisturbed(learning_rate="auto")
+
+
+def _undisturbed(**parameters):
     X, y = labelled()
     with config_context(block_bytes=SETTINGS["block_bytes"], n_workers=2):
-        return held_out_loss(CirrusLogisticRegression(**PARAMETERS).fit(X, y))
+        return held_out_loss(CirrusLogisticRegression(**PARAMETERS | parameters).fit(X, y))
 
 
 @contextlib.contextmanager

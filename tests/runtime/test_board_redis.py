@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from cirrus_runtime.engines.connection import pack
-from cirrus_runtime.errors import RunEnded, ServerError, ServerUnavailable
+from cirrus_runtime.errors import RunEnded, ServerError, ServerUnavailable, TrainerLost
 
 from ..redis_servers import find_server, running_server, wait_until
 from .seats import (
@@ -67,6 +67,46 @@ def test_a_lease_that_is_not_renewed_is_taken_over(seats):
         worker.finish(token, report(1))
     assert collect(seats.trainer, 2) == [report(1)] * 2
     assert seats.trainer.reclaim(2, 0) == 0
+
+
+def test_a_lease_that_others_have_done_is_not_given_back(seats):
+    """Not even for the moment in which somebody who waits would take it."""
+    late, eager, idle = (seats.worker(number, lease_seconds=LONG) for number in (1, 2, 3))
+    seats.trainer.offer([lease(1)])
+    token, _ = late.take(SOON)
+    assert seats.trainer.reclaim(1, 0) == 1
+    eager.finish(eager.take(SOON)[0], report(1))
+    taking = InThread(idle.take, 0.3)
+    wait_until_blocked(seats)
+    late.give_back(token, lease(1))
+    late.finish(token, report(1), then=lease(2))
+    assert taking.result() is None
+    assert seats.trainer.count() == 0
+    assert collect(seats.trainer, 2) == [report(1)] * 2  # the trainer counts the number once
+
+
+def test_workers_of_a_trainer_that_fell_silent_are_told(seats):
+    worker = seats.worker(1, lease_seconds=0.1)
+    trainer = seats.worker(lease_seconds=0.1)
+    trainer.offer([lease(1)])
+    token, _ = worker.take(SOON)
+    began = time.monotonic()
+    while time.monotonic() < began + 0.7:  # offering and collecting keep the workers
+        trainer.collect(0.02)
+        worker.renew([token])
+        assert worker.take(0.02) in (None, (token, lease(1)))
+    began = time.monotonic()
+    with pytest.raises(TrainerLost, match="has not been heard of"):
+        while time.monotonic() < began + SOON:
+            worker.renew([token])
+            time.sleep(0.02)
+    assert time.monotonic() - began < 2.0
+    worker.finish(token, report(1))  # what was done is not lost
+    with pytest.raises(TrainerLost):
+        worker.take(0.01)
+    trainer.beat()
+    assert worker.take(0.01) is None  # a trainer that was only frozen
+    assert collect(trainer, 1) == [report(1)]
 
 
 def test_a_lease_that_is_renewed_is_not_taken_over(seats):

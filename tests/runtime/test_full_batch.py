@@ -14,8 +14,9 @@ from cirrus_runtime.full_batch import FullBatchKernel, ParameterVector, read_bod
 from cirrus_runtime.keys import RunKeys
 from cirrus_runtime.logistic import LogisticKernel
 from cirrus_runtime.protocol import Lease, TrainJob
+from cirrus_runtime.resources import Resources
 from cirrus_runtime.store_memory import MemoryStore
-from cirrus_runtime.worker import Resources, run_worker
+from cirrus_runtime.worker import run_worker
 
 from ..redis_servers import wait_until
 from .logistic_oracle import losses_and_gradient, random_block

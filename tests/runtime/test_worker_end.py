@@ -95,6 +95,17 @@ def test_a_deadline_in_the_middle_of_a_block(inline_run, random, prefetch):
 
 
 @pytest.mark.parametrize("prefetch", [False, True], ids=["direct", "ahead"])
+def test_the_silence_of_the_trainer_ends_a_worker(redis_run, random, prefetch):
+    run = redis_run
+    run.model.create(ModelSpec(D + 1, 1, "sgd"))
+    run.board.offer([Lease(0, "train", 0, 0, *run.put(random_block(random, 20, D, 1)), 0.1, 0.1)])
+    result = run.start(prefetch=prefetch, lease_seconds=0.1)
+    assert result.result(SOON) == {"reason": "abandoned", "rows": 20, "updates": 2}
+    assert [report.rows for report in run.board.collect(SOON)] == [20]
+    assert not [thread for thread in threading.enumerate() if thread.name == "cirrus-prefetch"]
+
+
+@pytest.mark.parametrize("prefetch", [False, True], ids=["direct", "ahead"])
 def test_a_worker_makes_way_for_its_successor(redis_run, random, prefetch):
     run = redis_run
     run.model.create(ModelSpec(D + 1, 1, "sgd"))

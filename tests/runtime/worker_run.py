@@ -8,10 +8,11 @@ from cirrus_runtime.board import InlineBoard
 from cirrus_runtime.board_redis import RedisBoard
 from cirrus_runtime.keys import RunKeys
 from cirrus_runtime.protocol import TrainJob
+from cirrus_runtime.resources import Resources
 from cirrus_runtime.server import InlineEngine, ModuleEngine, ParameterServer
 from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
-from cirrus_runtime.worker import Resources, run_worker
+from cirrus_runtime.worker import run_worker
 
 from ..redis_servers import wait_until
 
