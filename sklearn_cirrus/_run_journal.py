@@ -26,7 +26,7 @@ search_under_way: ContextVar[str | None] = ContextVar("sklearn_cirrus_search", d
 
 def describe(estimator):
     """Return name and parameters of an estimator, for a journal."""
-    return {"estimator": type(estimator).__name__, "params": estimator.get_params(deep=False)}
+    return {"estimator": type(estimator).__name__, "params": estimator.get_params()}
 
 
 class RunJournal:
