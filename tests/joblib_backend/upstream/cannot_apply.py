@@ -1,7 +1,7 @@
 """Tests of joblib and scikit-learn that cannot pass with backend "cirrus", and why.
 
-A name stands for itself and for all that goes on with a ``[``, ``-`` or ``]`` behind it: a test with
-all of its parameters, or with those that begin so.
+A name stands for itself and for all that goes on with a ``[``, ``-`` or ``]`` behind it: a test
+with all of its parameters, or with those that begin so.
 """
 
 _DEFAULT = (
