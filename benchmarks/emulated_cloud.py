@@ -22,6 +22,7 @@ from machine import say
 BUCKET = "cirrus-bench"
 _HERE = Path(__file__).parent
 _ROLE = "arn:aws:iam::123456789012:role/worker"
+_REQUEST_BYTES = 40 << 20  # of a zip in a request; Lambda takes 50 MB of it in base64
 _CREDENTIALS = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -103,11 +104,19 @@ class EmulatedCloud:
             Architectures=[self._target.architecture],
             Handler=handler,
             Role=_ROLE,
-            Code={"ZipFile": code},
+            Code=self._place(name, code),
             MemorySize=self._memory,
             Timeout=timeout,
         )
         self._lambda.get_waiter("function_active_v2").wait(FunctionName=name)
+
+    def _place(self, name, code):
+        """Return where a function's code lies: in the request, if that takes it."""
+        if len(code) <= _REQUEST_BYTES:
+            return {"ZipFile": code}
+        key = f"code/{name}.zip"
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=code)
+        return {"S3Bucket": BUCKET, "S3Key": key}
 
     def settings(self, function, n_workers, **others):
         """Return what ``config_context`` needs for a fit here."""

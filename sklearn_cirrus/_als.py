@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._cost import BudgetSpent
 from ._costs import SUMMED
+from ._outcome import CutShort
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Solution:
     n_iter : int
     converged : bool
         Whether they ended because an iteration gained no more than ``tol``; always without it.
-    is_cut : bool
-        Whether they were cut short as there was no money left.
+    cut : str
+        Why they were cut short; see ``Outcome``.
     """
 
     items: np.ndarray
     n_iter: int
     converged: bool
-    is_cut: bool = False
+    cut: str = ""
 
 
 class Alternation:
@@ -69,6 +69,8 @@ class Alternation:
         Raises
         ------
         DivergenceError, WorkerError, ServerError, StoreError
+        ValueError
+            If no rating of a weight is left to learn from.
         """
         n_iter, before, ended = 0, np.inf, False
         try:
@@ -79,9 +81,9 @@ class Alternation:
                 objective = self._pass(items, n_iter, max_iter)
                 ended = self._is_over(before, objective)
                 before = objective
-        except BudgetSpent:
+        except CutShort as end:
             # The items of an iteration whose pass was cut short are no worse than those before.
-            return Solution(self._chosen(items), len(self._run.history), False, is_cut=True)
+            return Solution(self._chosen(items), len(self._run.history), False, cut=str(end))
         return Solution(self._chosen(items), n_iter, ended or self._tol is None)
 
     def _chosen(self, items):
@@ -100,9 +102,13 @@ class Alternation:
         """Go through the users once; return the objective."""
         done = self._run.go_through(items, "equations" if n_iter < max_iter else "score")
         self._fresh.append(done.costs)
+        total = float(self._item_weights.sum())
+        if not total:
+            raise ValueError(
+                "no rating of a weight is left to train on: choose a smaller validation_fraction"
+            )
         squares = (items.astype(np.float64) ** 2).sum(axis=1)
         penalty = done.penalty + self._alpha * float(self._item_weights @ squares)
-        total = float(self._item_weights.sum())
         loss, objective = done.loss / total, (done.loss + penalty) / total
         held = done.held_loss
         if held is not None and n_iter:

@@ -8,7 +8,7 @@ unless its items have many ratings: so blocks are few.
 import numpy as np
 
 _SMALL = 1 << 20  # bytes of a block that is not worth dividing
-_RATINGS = 32  # of a block for each item: then computing takes most of the time
+_RATINGS = 64  # of a block for each item: then computing takes most of the time
 _MOST = 64  # blocks that are made for the sake of more workers
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import check_random_state
 
-from cirrus_runtime.als import equations_width
+from cirrus_runtime.normal_equations import equations_width
 from cirrus_runtime.protocol import TrainJob
 
 from ._als import Alternation
@@ -50,7 +50,8 @@ class AlsFit:
         self.weights = weights
         self.mean = float(mean)
         self.unknowns = int(params.n_components) + bool(params.biased)
-        self.alpha = float(np.float32(params.alpha))  # as the workers have it
+        # As the workers have it; a zero would leave vectors undetermined.
+        self.alpha = max(float(np.float32(params.alpha)), float(np.finfo(np.float32).tiny))
         self.seed = int(check_random_state(params.random_state).randint(2**31 - 1))
 
     def run(self, start=None):
@@ -94,7 +95,7 @@ class AlsFit:
             history = run.history
         return FactorizationOutcome(
             *(found.items, history, found.n_iter, found.converged),
-            *(run.place.cost, job.run_id, found.is_cut),
+            *(run.place.cost, job.run_id, found.cut),
         )
 
     def _check_bodies(self, n_items):
@@ -132,6 +133,7 @@ class AlsFit:
             # unless blocks have to be loaded anew each time.
             prefetch=config.prefetch and kept > config.buffer_bytes,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             kind="als",

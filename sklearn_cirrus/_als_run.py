@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cirrus_runtime.als import equations_width, padded_length, read_body
+from cirrus_runtime.als import read_body
 from cirrus_runtime.kernels import declare
+from cirrus_runtime.normal_equations import equations_width, padded_length
 from cirrus_runtime.protocol import Lease
 
 from ._full_batch import FullBatchRun

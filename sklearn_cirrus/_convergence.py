@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._optimality import Objective, reachable_gain
+from ._stages import OF_CALLER
 
 _NEARLY = 100  # times tol: what the objective may lie above the optimum by, relatively
 _STEPS = 10  # on all rows, to find out, and they find most of it
@@ -30,11 +31,18 @@ def look_for_better(fit, schedule, spec, columns, outcome):
     converged : bool
     gain : float or None
         By how much, relatively, the objective can be lowered at least; None if not looked at:
-        nobody asked for the optimum, or there were few epochs.
+        nobody asked for the optimum, there were few epochs, or the rows are elsewhere.
     """
     params = fit.params
     steps = min(_STEPS, len(outcome.history) // _EPOCHS)
-    if outcome.is_cut or fit.one_pass or params.early_stopping or params.tol is None or steps == 0:
+    if (
+        not fit.sees_all_rows
+        or outcome.cut
+        or fit.one_pass
+        or params.early_stopping
+        or params.tol is None
+        or steps == 0
+    ):
         return schedule.converged, None
     objective = Objective(
         *(fit.X, fit.labels, fit.weights, columns.center, bool(params.fit_intercept), fit.width),
@@ -48,14 +56,14 @@ def look_for_better(fit, schedule, spec, columns, outcome):
     return near and (schedule.converged or knows), gain
 
 
-def warn_of_nonconvergence(params, outcome, n_classes):
+def warn_of_nonconvergence(params, outcome, n_classes, stacklevel=OF_CALLER):
     """Warn when the weights are not the optimum, as far as can be told; called by ``fit``."""
-    if outcome.is_cut:
+    if outcome.cut:
         reason = (
-            f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
-            f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then."
+            f"{outcome.cut}, after {outcome.n_iter} whole iterations and "
+            f"{outcome.cost:.3g} US dollars: the model is what had been learnt by then."
         )
-        warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+        warnings.warn(reason, ConvergenceWarning, stacklevel=stacklevel)
         return
     final = outcome.history[-1]["objective"]
     if final > np.log(n_classes):
@@ -81,4 +89,4 @@ def warn_of_nonconvergence(params, outcome, n_classes):
             f"{outcome.gain:.1%} at least. Lower tol, increase n_iter_no_change and max_iter, or "
             "use solver='lbfgs'."
         )
-    warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+    warnings.warn(reason, ConvergenceWarning, stacklevel=stacklevel)

@@ -21,10 +21,6 @@ logger = logging.getLogger(__name__)
 _FREE_TMP = 512  # MB
 
 
-class BudgetSpent(Exception):
-    """The run has cost ``max_cost``: it ends with the model that there is."""
-
-
 class Meter:
     """Counts what a fit uses; called from the threads that wait for invocations.
 
@@ -129,3 +125,12 @@ class Meter:
                 )
                 + (now - self._began) / 3600 * self._of_hour
             )
+
+
+def dollars(amount):
+    """Return an amount of US dollars as text: to four decimals, if it is small."""
+    if amount != amount:
+        return "unknown"  # the prices of a region are
+    if amount == 0:
+        return "$0"
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"

@@ -18,12 +18,14 @@ import time
 from collections import Counter
 from dataclasses import replace
 
+from ._growth import Growth
 from .exceptions import DivergenceError, ServerError, WorkerError
 
 logger = logging.getLogger(__name__)
 
 _END_SECONDS = 10.0  # that workers get at most to notice that the run has ended
 _START_SECONDS = 60.0  # that a worker gets to be heard of for the first time
+_MOST_FAULTS = 100  # told of
 _MOST_DEATHS = 3  # in a row, of one place or on one block: then they are no accidents
 
 
@@ -38,7 +40,7 @@ class Crew:
         worker still push.
     job : TrainJob
     n_workers : int
-        At most.
+        At most; if ``place.grows``, as many as are worth it, see ``_growth.py``.
     generation : int
         Of the first workers.
     """
@@ -49,37 +51,52 @@ class Crew:
         self.n_workers = n_workers
         self.generation = generation  # of the next worker to start, whatever its place
         self.replaced = 0
+        self.faults = []  # what befell workers, in words; the first hundred
+        self._cold_starts = self._relaunches = 0
+        self._heard = set()  # workers, with generations, that have reported
+        self._growth = None
         self._fence = fence
         self._handles = {}
         self._killed = set()
         self._vacant = set()  # places whose workers have ended
-        self._places = ()
+        self.places = ()
         self._deaths = Counter()  # by place, since the last report of any
         self._blamed = Counter()  # by name of a block, since its last report
         self._looked = time.monotonic()
 
     def start(self, n_blocks):
         """Start the workers: never more than there are blocks."""
-        self._places = range(min(self.n_workers, n_blocks))
+        n_workers = min(self.n_workers, n_blocks)
+        if self.place.grows:
+            self._growth = Growth(self.job.run_id, n_workers)
+            n_workers = self._growth.wanted
+        self.places = range(n_workers)
         # A worker with one block has nothing to load ahead; without the thread it is quicker.
-        prefetch = self.job.prefetch and n_blocks > len(self._places)
+        prefetch = self.job.prefetch and n_blocks > len(self.places)
         self.job = replace(self.job, prefetch=prefetch)
         if self.generation:
             self.restart()  # workers of the process that began the run may live on
         else:
-            self._launch(self._places)
+            self._launch(self.places)
         logger.debug("run %s: %d workers", self.job.run_id, len(self._handles))
 
     def restart(self):
         """Start all workers where the run takes place now; those before are refused."""
-        for worker in self._places:
+        for worker in self.places:
             self._fence(worker, self.generation)
-        self._launch(self._places)
+        self._launch(self.places)
 
     def note(self, report, lease):
         """Take note of a report: workers can do their work, and this block harms none."""
+        self._heard.add((report.worker, report.generation))
         self._deaths.clear()
         self._blamed.pop(lease.name, None)
+        if self._growth is not None:
+            self._growth.note(report.worker, report.rows, time.monotonic())
+            if self._growth.wanted > len(self.places):
+                more = range(len(self.places), self._growth.wanted)
+                self.places = range(self._growth.wanted)
+                self._vacant.update(more)  # started as the places of those that have ended are
 
     def look_after(self, check):
         """Replace workers that are gone; give up on what will come again.
@@ -97,6 +114,20 @@ class Crew:
                 self._vacate(worker, handle, result, check)
         if self._vacant:
             self._fill()
+
+    def standing(self):
+        """Return how many workers there are in which state, and how many were started, as a dict.
+
+        ``waiting`` have no machine yet, ``starting`` have not reported yet, ``working`` have.
+        ``cold_starts``, of all so far, were not warm from a fit before: on this machine alone.
+        """
+        counts = {"working": 0, "starting": 0, "waiting": 0}
+        for worker, handle in self._handles.items():
+            if (worker, handle.job["generation"]) in self._heard:
+                counts["working"] += 1
+            else:
+                counts["waiting" if handle.began is None else "starting"] += 1
+        return counts | {"cold_starts": self._cold_starts, "relaunches": self._relaunches}
 
     def end(self, patient):
         """End the workers; if ``patient``, they first get time to notice that the run is over."""
@@ -130,6 +161,7 @@ class Crew:
         for handle in place.backend.start(jobs, timeout):
             self._handles[handle.job["worker"]] = handle
             self._vacant.discard(handle.job["worker"])
+            self._cold_starts += bool(handle.is_cold)
 
     def _kill_frozen(self):
         """Kill the workers that the board has not heard of for too long."""
@@ -167,6 +199,8 @@ class Crew:
             logging.DEBUG if result.ok else logging.WARNING,
             "worker %d of run %s is replaced: %s", *(worker, self.job.run_id, reason),
         )  # fmt: skip
+        if not result.ok and len(self.faults) < _MOST_FAULTS:
+            self.faults.append(f"worker {worker}: {reason.splitlines()[0][:200]}")
         self._deaths[worker] += 1
         if not result.ok:
             self._blamed.update(names)
@@ -182,6 +216,7 @@ class Crew:
         del self._handles[worker]
         self._vacant.add(worker)
         self.replaced += 1
+        self._relaunches += 1
 
 
 def _failure(result):

@@ -109,7 +109,7 @@ def _kernels(_config: Config) -> Iterator[str]:
 def _backend(config: Config) -> Iterator[str]:
     """Say which workers would be used, and start a Python as they do."""
     workers = config.n_workers
-    how_many = f"{workers} worker{'s' * (workers > 1)}" if workers else "one worker per core"
+    how_many = f"{workers} worker{'s' * (workers != 1)}" if workers else "one worker per core"
     yield f"backend {config.backend}, {how_many}"
     yield f"{joblib.cpu_count()} cores here"
     command = [sys.executable, "-P", "-c", "import cirrus_runtime.worker"]

@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from ._fit_summary import FitSummary
 from ._fold_in import fold_in
 from ._parameters import check_flag, check_integer
 from ._rating_matrix import rating_matrix, rating_weights, rows_of
@@ -13,8 +14,10 @@ _PAIRS = 1 << 14  # ratings predicted together: their factors stay in the cache
 _SCORES = 1 << 22  # scores computed together
 
 
-class FactorModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A model whose fit leaves factors and biases of items and users, and their mean rating."""
+
+    _rows_are = "ratings"
 
     def transform(self, X, *, rating_weight=None):
         """Find the factors of users from their ratings ("fold-in"), whether or not X was fitted.

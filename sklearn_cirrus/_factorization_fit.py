@@ -38,8 +38,8 @@ class FactorizationOutcome:
     cost : float
         US dollars.
     run_id : str
-    is_cut : bool
-        Whether training ended because ``max_cost`` was spent.
+    cut : str
+        As of ``Outcome``.
     """
 
     items: np.ndarray
@@ -48,7 +48,7 @@ class FactorizationOutcome:
     converged: bool
     cost: float
     run_id: str
-    is_cut: bool
+    cut: str
 
 
 class FactorizationFit:
@@ -138,7 +138,7 @@ class FactorizationFit:
         return FactorizationOutcome(
             *(items, outcome.history, len(outcome.history)),
             schedule.converged or _is_level(outcome.history, schedule.tol, bool(hidden)),
-            *(run.place.cost, job.run_id, outcome.is_cut),
+            *(run.place.cost, job.run_id, outcome.cut),
         )
 
     def _n_blocks(self, n_users, hidden):
@@ -171,6 +171,7 @@ class FactorizationFit:
             store_url="",
             prefetch=config.prefetch,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             kind="factorization",

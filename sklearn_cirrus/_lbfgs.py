@@ -14,8 +14,8 @@ import numpy as np
 from scipy import optimize
 from threadpoolctl import threadpool_limits
 
-from ._cost import BudgetSpent
 from ._costs import SUMMED
+from ._outcome import CutShort
 
 _LINE_SEARCH = 50  # evaluations of an iteration at most, as in scikit-learn
 _MEMORY, _LITTLE_MEMORY = 30, 10  # steps remembered, each twice as large as the model
@@ -25,13 +25,13 @@ _FTOL = 64 * np.finfo(float).eps  # as in scikit-learn: the objective cannot be 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the iterations have ended: weights, how many there were, and whether they arrived, or
-    were cut short as there was no money left."""
+    """Where the iterations have ended: weights, how many there were, and whether they arrived,
+    why they were cut short (see ``Outcome``)."""
 
     table: np.ndarray
     n_iter: int
     converged: bool
-    is_cut: bool = False
+    cut: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class Minimizer:
         x = self._arrived = self._variables.inner(start).ravel()
         try:
             return self._descend(start, x, max_iter)
-        except BudgetSpent:
+        except CutShort as end:
             table = self._variables.outer(self._arrived.reshape(-1, self._width))
-            return Minimum(table, self._n_iter, False, is_cut=True)
+            return Minimum(table, self._n_iter, False, cut=str(end))
 
     def _descend(self, start, x, max_iter):
         """Iterate from x, which stands for the table ``start``."""

@@ -81,7 +81,7 @@ class LbfgsFit:
             state=LogisticState.of_weights(coef, offset),
             n_iter=found.n_iter,
             cost=run.place.cost,
-            is_cut=found.is_cut,
+            cut=found.cut,
         )
 
     def _share(self):
@@ -118,6 +118,7 @@ class LbfgsFit:
             # unless blocks have to be loaded anew each time.
             prefetch=config.prefetch and row_bytes(X) * X.shape[0] > config.buffer_bytes,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             kind="full_batch",

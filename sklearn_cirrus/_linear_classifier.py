@@ -7,8 +7,11 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._dataset import Dataset
+from ._fit_summary import FitSummary
 
-class LinearClassifier(ClassifierMixin, BaseEstimator):
+
+class LinearClassifier(FitSummary, ClassifierMixin, BaseEstimator):
     """A classifier whose fit leaves ``coef_``, ``intercept_`` and ``classes_``."""
 
     def decision_function(self, X):
@@ -16,7 +19,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
 
         Returns
         -------
@@ -24,6 +27,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             Binary: positive for ``classes_[1]``.
         """
         check_is_fitted(self)
+        if isinstance(X, Dataset):
+            from ._dataset.margins import margins_of  # late: predicting needs no Redis client
+
+            scores = margins_of(X, self)
+            return scores[:, 0] if scores.shape[1] == 1 else scores
         X = self._validate(X, reset=False)
         scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
         return scores[:, 0] if scores.shape[1] == 1 else scores
@@ -33,7 +41,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
 
         Returns
         -------
@@ -48,7 +56,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
 
         Returns
         -------
@@ -65,7 +73,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
 
         Returns
         -------
@@ -75,6 +83,24 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         if scores.ndim == 1:
             return np.column_stack([log_expit(-scores), log_expit(scores)])
         return log_softmax(scores, axis=1)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the share of rows whose class is predicted.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            May be left out with a Dataset, which has labels of its own.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        if isinstance(X, Dataset) and y is None:
+            y = X.y
+        return super().score(X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

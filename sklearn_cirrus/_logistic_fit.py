@@ -39,6 +39,8 @@ class LogisticFit:
     """
 
     takes_checkpoints = True
+    sees_all_rows = True  # in this process
+    nbytes = None  # of the blocks that are put: as many as X has
 
     def __init__(self, params, config, X, labels, weights, n_classes, *, one_pass=False):
         self.params = params
@@ -91,7 +93,7 @@ class LogisticFit:
             )
         elif params.learning_rate != "auto":
             rates = replace(rates, rate=float(params.learning_rate))
-        job = self._job(batch_size)
+        job = self._job(batch_size, self._options(train_rows, valid_rows, columns))
         schedule = self._schedule(rates, start.clock[0] if goes_on and start.clock else 0)
         spec = self._spec(columns, rates, train_rows, seen)
         if self.resumed is not None:
@@ -101,7 +103,7 @@ class LogisticFit:
         def make(*rest):
             return Run(job, spec, *rest)
 
-        with open_run(self, job, make, len(train_rows)) as run:
+        with open_run(self, job, make, len(train_rows), self.nbytes) as run:
             n_blocks = self._n_blocks(train_rows, valid_rows)
             if self.resumed is None:
                 run.create(self._slots(start, columns, rates), start.clock if goes_on else None)
@@ -121,7 +123,7 @@ class LogisticFit:
         converged, gain = look_for_better(self, schedule, spec, columns, outcome)
         return LogisticOutcome(
             *(coef, intercept, outcome.history, converged, state, len(outcome.history), gain),
-            *(run.place.cost, outcome.is_cut),
+            *(run.place.cost, outcome.cut),
         )
 
     def _split(self):
@@ -160,7 +162,11 @@ class LogisticFit:
         blocks = make_blocks(self.X, self.labels, weights, rows, n_blocks, columns.center)
         return Part(blocks, n_blocks, len(rows))
 
-    def _job(self, batch_size):
+    def _options(self, train_rows, valid_rows, columns):
+        """Return what the job's kernel must know besides."""
+        return {}
+
+    def _job(self, batch_size, options):
         """Return the job of the workers, without the places where it runs."""
         config = self.config
         return TrainJob(
@@ -173,8 +179,10 @@ class LogisticFit:
             store_url="",
             prefetch=config.prefetch,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
+            options=options,
         )
 
     def _schedule(self, rates, steps):

@@ -24,7 +24,7 @@ def check_parameters(params):
     check_real("validation_fraction", params.validation_fraction, 0, 1, closed=False)
     check_integer("n_iter_no_change", params.n_iter_no_change, 1)
     check_flag("warm_start", params.warm_start)
-    check_integer("n_workers", params.n_workers, 1, also=(None,))
+    check_integer("n_workers", params.n_workers, 1, also=(None, "auto"))
     check_seed("random_state", params.random_state)
     check_integer("verbose", params.verbose, 0, also=(True, False))
     if params.solver == "lbfgs":

@@ -56,7 +56,7 @@ class LogisticOutcome:
     n_iter: int
     gain: float | None = None  # what the objective can still be lowered by, if looked at
     cost: float = 0.0  # US dollars
-    is_cut: bool = False  # by max_cost
+    cut: str = ""  # as of Outcome
 
 
 def weights_of_user(table, columns, fit_intercept, l1_ratio):
@@ -86,3 +86,35 @@ def weights_of_user(table, columns, fit_intercept, l1_ratio):
         if l1_ratio == 0:
             coef = coef - coef.mean(axis=0)
     return np.ascontiguousarray(coef), intercept
+
+
+def warm_start(model, X, classes):
+    """Return the weights of an estimator's fit before, if ``warm_start`` asks for them, or None.
+
+    Parameters
+    ----------
+    model : CirrusLogisticRegression
+    X : array, sparse matrix or Dataset of shape (n_samples, n_features)
+    classes : array of shape (n_classes,)
+
+    Raises
+    ------
+    ValueError
+        If they do not fit the data.
+    """
+    if not (model.warm_start and hasattr(model, "coef_")):
+        return None
+    if not np.array_equal(classes, model.classes_) or model.coef_.shape[1] != X.shape[1]:
+        raise ValueError(
+            "warm_start=True needs the classes and the number of features of the fit before: "
+            f"{model.classes_!r} and {model.coef_.shape[1]}, not {classes!r} and {X.shape[1]}"
+        )
+    return LogisticState.of_weights(model.coef_, model.intercept_)
+
+
+def state_to_go_on_from(model):
+    """Return the state of an estimator's solver, or the weights alone after another solver."""
+    state = model._state
+    if state.solver == model.solver and state.has_intercept == model.fit_intercept:
+        return state
+    return LogisticState.of_weights(model.coef_, model.intercept_)

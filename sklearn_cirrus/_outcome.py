@@ -1,6 +1,10 @@
-"""What a run leaves."""
+"""What a run leaves, and what has it end early."""
 
 from dataclasses import dataclass
+
+
+class CutShort(Exception):
+    """A run is to end now, with the model that there is; the text says why, for a warning."""
 
 
 @dataclass(frozen=True)
@@ -15,11 +19,11 @@ class Outcome:
         Steps the model has seen and its last learning rate: goes with the slots.
     history : list of dict
         One entry an epoch.
-    is_cut : bool
-        Whether training ended because ``max_cost`` was spent.
+    cut : str
+        Why training was cut short: ``max_cost`` was spent, or somebody has stopped it. Else empty.
     """
 
     slots: dict
     clock: tuple
     history: list
-    is_cut: bool = False
+    cut: str = ""

@@ -40,6 +40,11 @@ def check_integer(name, value, low, *, also=()):
         _refuse(name, value, f"an integer, {low} or more", also)
 
 
+def plain_count(value):
+    """Return an integer of any type as an int, and None or a text as it is."""
+    return value if value is None or isinstance(value, str) else int(value)
+
+
 def check_choice(name, value, choices):
     """Refuse a parameter that is not one of the choices."""
     if not any(

@@ -14,7 +14,8 @@ from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
 
 from ._aws_session import make_client
-from ._cost import BudgetSpent, Meter
+from ._cost import Meter
+from ._outcome import CutShort
 from ._scratch import scratch_folder
 from .servers import WorkerAccess, open_servers, reopen_servers
 from .workers.inline import InlineBackend
@@ -27,6 +28,8 @@ class Place:
     Attributes
     ----------
     board, engine, store, backend
+    grows : bool
+        Whether a run is to have as many workers as are worth it.
     """
 
     def __init__(self, board, engine, store, backend):
@@ -34,6 +37,7 @@ class Place:
         self.engine = engine
         self.store = store
         self.backend = backend
+        self.grows = False
         self._access = None
         self._meter = self._max_cost = None
 
@@ -52,10 +56,17 @@ class Place:
         """What the run has cost so far in US dollars: 0.0 on machines of one's own."""
         return 0.0 if self._meter is None else self._meter.dollars(self.store.requests)
 
+    def count_workers(self, config):
+        """Return how many workers a run may have."""
+        if config.n_workers == "auto":
+            self.grows = True
+            return self.backend.most_workers
+        return config.n_workers or self.backend.default_workers
+
     def check_budget(self):
-        """Raise BudgetSpent if the run has cost all that it may."""
+        """Raise CutShort if the run has cost all that it may."""
         if self._max_cost is not None and self.cost >= self._max_cost:
-            raise BudgetSpent
+            raise CutShort("The budget was spent (max_cost)")
 
     @property
     def redis_urls(self):
@@ -167,12 +178,19 @@ def open_place(config, run_id, nbytes, host=None):
     ------
     ServerError, StoreError
         If server or store cannot be opened.
+    ValueError
+        If backend inline is asked for several workers.
     ConfigurationError, WorkerError
         If the function on AWS Lambda cannot be used, or not by so many workers.
     """
     if config.backend == "lambda":
         return _open_on_lambda(config, run_id, host)
     if config.backend == "inline":
+        if config.n_workers not in (None, "auto", 1):
+            raise ValueError(
+                f"backend 'inline' has one worker, not {config.n_workers}: "
+                "use backend='local' or n_workers=None"
+            )
         board, engine = InlineBoard(), InlineEngine()
         if nbytes <= config.buffer_bytes:
             store = MemoryStore()
@@ -190,10 +208,11 @@ def open_place(config, run_id, nbytes, host=None):
 def _open_on_lambda(config, run_id, host):
     """Return the place for a run whose workers are on AWS Lambda."""
     # Late: boto3 takes longer to import than a small fit to run.
-    from .workers.aws_lambda import LambdaBackend
+    from .workers.aws_lambda import MOST_WORKERS, LambdaBackend
     from .workers.aws_lambda_function import LambdaFunction
 
-    function = LambdaFunction(config.function, config.n_workers or 1)
+    n_workers = MOST_WORKERS if config.n_workers == "auto" else config.n_workers or 1
+    function = LambdaFunction(config.function, n_workers)
     try:
         meter = Meter(
             *(function.region, function.architecture, function.memory, function.tmp_size),
@@ -203,7 +222,8 @@ def _open_on_lambda(config, run_id, host):
         store = open_store(config.store_url, make_client)
         # A worker that has lost the server as well notices when it gives up looking for it.
         backend = LambdaBackend(function, store, meter, end_seconds=config.retry_seconds + 5.0)
-        backend.check(config.n_workers or 1)
+        if config.n_workers != "auto":
+            backend.check(n_workers)
         place = Place.on_servers(urls, store, backend, config, run_id)
     except BaseException:
         function.close()

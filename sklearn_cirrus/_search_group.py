@@ -182,7 +182,7 @@ class SearchGroup:
             )
         return fits
 
-    def run(self, fits, watch):
+    def run(self, fits, watch, spent=0.0):
         """Train fits, and those that come while they are trained.
 
         Parameters
@@ -190,6 +190,8 @@ class SearchGroup:
         fits : list of Fit
         watch : object
             As of ``SearchRun``.
+        spent : float
+            US dollars that the search has cost before.
 
         Returns
         -------
@@ -203,7 +205,7 @@ class SearchGroup:
         def make(*rest):
             return SearchRun(job, spec, table, self.rates.squares, watch, *rest)
 
-        with open_run(self, job, make, n) as run:
+        with open_run(self, job, make, n, label="CirrusSearchCV", spent=spent) as run:
             n_blocks = count_blocks(self.X, n, self.n_workers, self.config.block_bytes)
             slots = {}
             if self.columns.scale is not None:
@@ -232,6 +234,7 @@ class SearchGroup:
             store_url="",
             prefetch=config.prefetch,
             buffer_bytes=config.buffer_bytes,
+            cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             kind="search",

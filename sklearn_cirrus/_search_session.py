@@ -28,15 +28,17 @@ class SearchSession:
         Of the estimators' ``fit``.
     X : array-like or sparse matrix
         As the user has given it.
+    journal : SearchJournal
     """
 
-    def __init__(self, search, board, data, halving, score, fit_params, X):
+    def __init__(self, search, board, data, halving, score, fit_params, X, journal):
         self._search = search
         self._board = board
         self._data = data
         self._halving = halving
         self._score = score
         self._fit_params = fit_params
+        self._journal = journal
         self._pending = []
         self._X = X
         self._params = {}  # estimator with the parameters of each candidate
@@ -49,7 +51,7 @@ class SearchSession:
 
     def run(self):
         """Train until there is no candidate left, or somebody stops the search."""
-        while not self._board.is_stopped:
+        while not self._is_stopped():
             self._take_new()
             if not self._pending:
                 break
@@ -64,7 +66,7 @@ class SearchSession:
             chosen = self._choose(self._room)
             logger.info("search: %d candidates in one table", len(chosen))
             fits = [fit for c in chosen for fit in self._fits_of(c)]
-            self.history.append(self._group.run(fits, self))
+            self.history.append(self._group.run(fits, self, self.cost))
             self.cost += self._group.cost
 
     # ---- What SearchRun asks and tells
@@ -105,12 +107,18 @@ class SearchSession:
             dropped.update(self._halving.losers(ages, standing))
             self._drop(dropped)
         entry["valid_loss"] = self._publish(entry)
-        if self._board.is_stopped:
+        self._journal.note(entry, self.cost + run.place.cost)
+        if self._is_stopped():
             return None
         unwanted = self._board.take_dropped() & set(going)
         self._drop(unwanted)
         dropped |= unwanted
         return dropped, self._joining(len(going) - len(dropped))
+
+    def _is_stopped(self):
+        """Return whether somebody has stopped the search; do what else is wished from outside."""
+        self._journal.obey()
+        return self._board.is_stopped
 
     # ---- Candidates
 
@@ -163,7 +171,7 @@ class SearchSession:
         """Fit a candidate that shares nothing, split by split."""
         values = self._board.candidates[candidate]
         for split in range(len(self._data.splits)):
-            if self._board.is_stopped:
+            if self._is_stopped():
                 return
             estimator = clone(self._search.estimator)
             result = self._score(estimator, split, values, self._fit_params)

@@ -22,11 +22,11 @@ from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.course import MOST_WEIGHTS, Course, Penalty
 from cirrus_runtime.errors import CirrusError
 
-from ._cost import BudgetSpent
-from ._costs import costs_of
-from ._outcome import Outcome
+from ._costs import costs_of, mean_penalty
+from ._outcome import CutShort, Outcome
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
+from ._stages import current_stage, note_usage_of_stage
 from .exceptions import BlockError, DivergenceError, RunEnded, ServerUnavailable
 
 logger = logging.getLogger(__name__)
@@ -56,8 +56,10 @@ class Run(LastingRun):
         self._progress = progress or (lambda rows, entry: None)
         self._leases = 0
         self._weights = None
-        self._is_cut = False
+        self._cut = ""
         self._alone = False  # whether one worker goes through the epochs by itself: course.py
+        self._rows = 0  # that workers went through
+        self._stage = current_stage()
         self._started = time.perf_counter()
 
     def __enter__(self):
@@ -115,8 +117,8 @@ class Run(LastingRun):
                     outcome = self._collect()
             except (ServerUnavailable, RunEnded) as error:
                 self._reconnect(error)
-            except BudgetSpent:
-                self._going, self._is_cut = False, True
+            except CutShort as end:
+                self._going, self._cut = False, str(end)
         return outcome
 
     # ---- Blocks and leases
@@ -183,6 +185,7 @@ class Run(LastingRun):
                     raise BlockError(f"a worker could not use its block: {report.error}")
                 lease = this.missing.pop(report.number, None)
                 if lease is not None:
+                    self._rows += report.rows
                     heard = time.monotonic()
                     self._losses = 0
                     self.crew.note(report, lease)
@@ -213,8 +216,7 @@ class Run(LastingRun):
             weights = self.server.dump("weights")
             penalty = self._penalty(weights)
         else:
-            penalty = sum(report.penalty * report.weight for report in reports)
-            penalty /= sum(report.weight for report in reports)
+            penalty = mean_penalty(reports)
         entry = self._entry(self._epoch, reports, penalty, self._schedule)
         if self._valid is not None:
             losses = self._await("loss")
@@ -262,10 +264,10 @@ class Run(LastingRun):
         names = [name for name in self.spec.slots if name != "weights"]
         weights = self._weights if self._best is None else self._best
         # The worker that went through the epochs has read them, or an epoch was cut short.
-        if weights is None or (self._is_cut and self._best is None):
+        if weights is None or (self._cut and self._best is None):
             weights = self.server.dump("weights")
         slots = {"weights": weights} | {name: self.server.dump(name) for name in names}
-        return Outcome(slots, (info["steps"], info["rate"]), self.history, self._is_cut)
+        return Outcome(slots, (info["steps"], info["rate"]), self.history, self._cut)
 
     # ---- The end
 
@@ -283,6 +285,9 @@ class Run(LastingRun):
                 step()
             except CirrusError as failure:  # the run's own error matters more; the next step too
                 logger.warning("cleaning up run %s: %s", self.keys.run_id, failure)
+        seconds, n_workers = time.perf_counter() - self._started, len(self.crew.places)
+        used = {"seconds": seconds, "worker_seconds": seconds * n_workers, "cost": self.place.cost}
+        note_usage_of_stage(self._stage, n_workers=n_workers, rows=self._rows, **used)
 
 
 def new_run_id():

@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from .bundle import command as bundle_command
+from .dashboard import _command as dashboard_command
 from .deploy import command as deploy_command
 from .exceptions import CirrusError
 
@@ -42,6 +43,16 @@ def build_parser() -> argparse.ArgumentParser:
         "doctor",
         help="say what would be used, what is missing and how to mend it",
         description="Try every part that a fit needs. The exit status is 1 when one is missing.",
+    )
+
+    dashboard_command.add_arguments(
+        commands.add_parser(
+            "dashboard",
+            help="show runs and searches in a browser, while they go on and afterwards",
+            description="Serve a page on 127.0.0.1 that shows the runs and searches of all your "
+            "processes, until it is interrupted. It prints the address, which holds a token: "
+            "whoever has it may look, and stop runs. Needs the extra `dashboard`.",
+        )
     )
 
     deploy_command.add_deploy_arguments(
@@ -121,6 +132,8 @@ def main(arguments: list[str] | None = None) -> int:
             from ._doctor import run_doctor
 
             return run_doctor()
+        if options.command == "dashboard":
+            return dashboard_command.run_dashboard(options)
         if options.command == "deploy":
             return deploy_command.run_deploy(options)
         if options.command == "destroy":

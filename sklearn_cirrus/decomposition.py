@@ -8,7 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._factor_model import FactorModel
 from ._factorization_parameters import check_parameters
+from ._parameters import plain_count
 from ._rating_matrix import moments, rating_matrix, rating_weights
+from ._stages import OF_CALLER, stage
 from .config import get_config
 
 __all__ = ["CirrusMatrixFactorization"]
@@ -57,17 +59,18 @@ class CirrusMatrixFactorization(FactorModel):
         Share of the ratings hidden with ``early_stopping``.
     n_iter_no_change : int, default=5
         Half the number of epochs, at least, whose medians are compared with those before.
+        als with ``early_stopping``: iterations without improvement that end it.
     warm_start : bool, default=False
         Whether ``fit`` starts from the items of the fit before.
     random_state : int, RandomState instance or None, default=None
         Decides the items to begin with, the order of users and which ratings are hidden.
-    n_workers : int or None, default=None
+    n_workers : int, "auto" or None, default=None
         None: as configured, see :func:`sklearn_cirrus.config_context`. A fit never uses more
         workers than its data has blocks.
     backend : {"local", "inline", "lambda"} or None, default=None
         None: as configured.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show a progress line: loss, rows per second, workers, cost.
 
     Attributes
     ----------
@@ -152,6 +155,7 @@ class CirrusMatrixFactorization(FactorModel):
         self.backend = backend
         self.verbose = verbose
 
+    @stage("training")
     def fit(self, X, y=None, *, rating_weight=None):
         """Train on all ratings.
 
@@ -182,12 +186,12 @@ class CirrusMatrixFactorization(FactorModel):
         Warns
         -----
         ConvergenceWarning
-            If the model is no better than a constant, or ``max_cost`` forced an end. Not if
-            ``max_iter`` did: unseen ratings are mostly predicted best before the optimum.
+            If the model is no better than a constant, or training was cut short by ``max_cost`` or
+            from the dashboard. Not if ``max_iter`` ended it: unseen ratings are mostly predicted
+            best before the optimum.
         """
         check_parameters(self)
-        n_workers = None if self.n_workers is None else int(self.n_workers)
-        config = get_config(backend=self.backend, n_workers=n_workers)
+        config = get_config(backend=self.backend, n_workers=plain_count(self.n_workers))
         matrix = rating_matrix(self, X, reset=True)
         if matrix.nnz == 0:
             raise ValueError("X has no rating")
@@ -264,10 +268,10 @@ class CirrusMatrixFactorization(FactorModel):
 
     def _warn(self, outcome, matrix, weights):
         """Warn of a model that was cut short, or is no better than a constant."""
-        if outcome.is_cut:
+        if outcome.cut:
             reason = (
-                f"The budget was spent (max_cost, after {outcome.n_iter} whole iterations and "
-                f"{outcome.cost:.3g} US dollars): the model is what had been learnt by then."
+                f"{outcome.cut}, after {outcome.n_iter} whole iterations and "
+                f"{outcome.cost:.3g} US dollars: the model is what had been learnt by then."
             )
         elif outcome.history[-1]["objective"] > self._hopeless(matrix, weights):
             reason = (
@@ -277,7 +281,7 @@ class CirrusMatrixFactorization(FactorModel):
             )
         else:
             return
-        warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+        warnings.warn(reason, ConvergenceWarning, stacklevel=OF_CALLER)
 
     def _hopeless(self, matrix, weights):
         """Return an objective that is worse than that of no factors, even if ratings are all one.

@@ -3,6 +3,7 @@
 ::
 
     CirrusError                  whatever sklearn_cirrus raises itself
+    ├── BadRowError              a row of a file cannot be read (also a ValueError)
     ├── BundleError              a bundle for Lambda cannot be built
     ├── ConfigurationError       a setting that cannot be (also a ValueError)
     ├── DeployError              a deployment cannot be made, read or removed
@@ -38,6 +39,7 @@ from cirrus_runtime.errors import (
 )
 
 __all__ = [
+    "BadRowError",
     "BadValueError",
     "BlockError",
     "BundleError",
@@ -56,6 +58,10 @@ __all__ = [
     "TrainerLost",
     "WorkerError",
 ]
+
+
+class BadRowError(CirrusError, ValueError):
+    """A row of a file cannot be read; says file, line and reason."""
 
 
 class BundleError(CirrusError):

@@ -5,9 +5,12 @@ from sklearn.utils.metaestimators import available_if
 
 from ._classes import classes_of, classes_of_stream, row_weights
 from ._convergence import warn_of_nonconvergence
+from ._dataset import Dataset
 from ._linear_classifier import LinearClassifier
 from ._logistic_parameters import check_parameters, learns_by_minibatches
-from ._logistic_state import LogisticState
+from ._logistic_state import state_to_go_on_from, warm_start
+from ._parameters import plain_count
+from ._stages import stage
 from .config import get_config
 
 __all__ = ["CirrusLogisticRegression"]
@@ -67,13 +70,13 @@ class CirrusLogisticRegression(LinearClassifier):
         Whether ``fit`` starts from the weights of the fit before.
     random_state : int, RandomState instance or None, default=None
         Decides the order of rows and which are held out; lbfgs leaves nothing to chance.
-    n_workers : int or None, default=None
+    n_workers : int, "auto" or None, default=None
         None: as configured, see :func:`sklearn_cirrus.config_context`. A fit never uses more
         workers than its data has blocks.
     backend : {"local", "inline", "lambda"} or None, default=None
         None: as configured.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show a progress line: loss, rows per second, workers, cost.
 
     Attributes
     ----------
@@ -158,17 +161,21 @@ class CirrusLogisticRegression(LinearClassifier):
         self.backend = backend
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None):
+    @stage("training")
+    def fit(self, X, y=None, sample_weight=None):
         """Train on all rows.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Of float32 or float64; computed with in float32, by lbfgs in float64. A CSR matrix is
-            read as it is, other sparse formats are converted.
+            read as it is, other sparse formats are converted. Or a
+            :class:`~sklearn_cirrus.Dataset`, whose rows workers read where they lie; what is to be
+            known of the columns beforehand is then learnt from a sample of four blocks.
         y : array-like of shape (n_samples,)
+            May be left out with a Dataset, whose labels it must be.
         sample_weight : array-like of shape (n_samples,), optional
-            Not negative.
+            Not negative; not with a Dataset.
 
         Returns
         -------
@@ -186,18 +193,22 @@ class CirrusLogisticRegression(LinearClassifier):
         ConvergenceWarning
             If a few exact steps on all rows show that the objective can be lowered by more than 100
             ``tol``, relatively; if epochs still brought that much when ``max_iter`` forced an end
-            and this cannot be told so well (few epochs, an L1 penalty, ``early_stopping``); if
-            lbfgs has ended with a gradient beyond ``tol``.
+            and this cannot be told so well (few epochs, an L1 penalty, ``early_stopping``, a large
+            Dataset); if lbfgs has ended with a gradient beyond ``tol``.
         """
         config = self._settings()
+        if isinstance(X, Dataset):
+            from ._dataset_fit import fit_dataset
+
+            if self.solver == "lbfgs":
+                raise ValueError("solver='lbfgs' takes arrays: choose another one for a Dataset")
+            fit_dataset(self, config, X, y, sample_weight)
+            return self
         X, y = self._validate(X, y, reset=True)
         classes = classes_of(y)
         labels = np.searchsorted(classes, y)  # quicker than return_inverse, which sorts y
-        goes_on = self.warm_start and hasattr(self, "coef_")
-        if goes_on:
-            self._check_warm_start(X, classes)
+        start = warm_start(self, X, classes)
         weights = row_weights(X, y, classes, labels, self.class_weight, sample_weight)
-        start = LogisticState.of_weights(self.coef_, self.intercept_) if goes_on else None
         outcome = self._train(start, config, X, labels, weights, len(classes))
         self.classes_ = classes
         self._take(outcome)
@@ -205,7 +216,8 @@ class CirrusLogisticRegression(LinearClassifier):
         return self
 
     @available_if(learns_by_minibatches)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    @stage("training")
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Train one epoch on these rows, going on from where the last call stopped.
 
         The state of the solver goes on as well. A learning rate that is given stays constant, an
@@ -214,8 +226,9 @@ class CirrusLogisticRegression(LinearClassifier):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
+            May be left out with a Dataset, whose labels it must be.
         classes : array-like of shape (n_classes,)
             All classes that will ever occur; required in the first call.
         sample_weight : array-like of shape (n_samples,), optional
@@ -239,11 +252,16 @@ class CirrusLogisticRegression(LinearClassifier):
         first = not hasattr(self, "coef_")
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
+        start = None if first else state_to_go_on_from(self)
+        if isinstance(X, Dataset):
+            from ._dataset_fit import partial_fit_dataset
+
+            partial_fit_dataset(self, config, X, y, classes, sample_weight, start)
+            return self
         X, y = self._validate(X, y, reset=first)
         classes = classes_of_stream(y, classes, None if first else self.classes_)
         labels = np.searchsorted(classes, y)
         weights = row_weights(X, y, classes, labels, self.class_weight, sample_weight)
-        start = None if first else self._state_to_go_on_from()
         outcome = self._train(start, config, X, labels, weights, len(classes), one_pass=True)
         self.classes_ = classes
         self._take(outcome)
@@ -252,23 +270,7 @@ class CirrusLogisticRegression(LinearClassifier):
     def _settings(self):
         """Refuse bad parameters; return the settings for this fit."""
         check_parameters(self)
-        n_workers = None if self.n_workers is None else int(self.n_workers)
-        return get_config(backend=self.backend, n_workers=n_workers)
-
-    def _check_warm_start(self, X, classes):
-        """Refuse data that the weights of the fit before do not fit."""
-        if not np.array_equal(classes, self.classes_) or self.coef_.shape[1] != X.shape[1]:
-            raise ValueError(
-                "warm_start=True needs the classes and the number of features of the fit before: "
-                f"{self.classes_!r} and {self.coef_.shape[1]}, not {classes!r} and {X.shape[1]}"
-            )
-
-    def _state_to_go_on_from(self):
-        """Return the solver's state, or the weights alone after a fit with another solver."""
-        state = self._state
-        if state.solver == self.solver and state.has_intercept == self.fit_intercept:
-            return state
-        return LogisticState.of_weights(self.coef_, self.intercept_)
+        return get_config(backend=self.backend, n_workers=plain_count(self.n_workers))
 
     def _train(self, start, *data, one_pass=False):
         """Run one fit; return its LogisticOutcome."""

@@ -1,6 +1,7 @@
 """What all tests share: a clean environment, and the folder of real data."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ def pytest_configure(config):
         # A child Python takes the installed package too, not the source tree it is started in.
         PYTHONSAFEPATH="1",
     )
+    state = tempfile.TemporaryDirectory(prefix="cirrus-state-")  # for journals
+    config.add_cleanup(state.cleanup)
+    os.environ["XDG_STATE_HOME"] = state.name
 
 
 def pytest_xdist_auto_num_workers(config):

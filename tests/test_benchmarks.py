@@ -72,6 +72,24 @@ def test_starts_and_rates_on_the_emulated_lambda_are_told(run, worker_bundle):
     assert rate["later_epochs_rows_per_second"]["min"] > rate["whole_fit_rows_per_second"]["min"]
 
 
+def test_a_log_becomes_a_model_in_bounded_memory_wherever_it_lies(run):
+    """Two workers train on 41 MB of hashed rows and keep 2 MB of them each."""
+    results = run(
+        *("datasets.py", "--rows", 250_000, "--epochs", 1, "--bits", 14),
+        *("--buffer-mib", 2, "--cache-mib", 2, "--block-mib", 1),
+        *("--compare-rows", 5000, "--repeats", 1),
+    )
+    told = results["pipelines"]["folder"]
+    assert set(told["stages"]) == {"write", "load", "split", "train", "evaluate"}
+    assert told["stages"]["load"]["mb"] > 50
+    assert told["stages"]["train"]["n_workers"] == 2
+    assert 0 < told["stages"]["train"]["worker_rise_mb"] < 15
+    assert told["log_loss"] < told["constant_log_loss"] - 0.05
+    assert set(results["loading"]["seconds"]) >= {"cirrus"}
+    for scaler in ("StandardScaler", "MinMaxScaler"):
+        assert results["scalers"][scaler]["largest_relative_difference_of_scales"] < 1e-9
+
+
 def test_the_model_of_scaling_keeps_within_its_bounds(run):
     results = run(
         *("scaling_model.py", "--rows", 5000, "--bits", 14, "--batch-sizes", 20, 100),

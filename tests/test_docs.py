@@ -17,10 +17,24 @@ PUBLIC = [
     for info in pkgutil.iter_modules(sklearn_cirrus.__path__)
     if not info.name.startswith("_") and not info.ispkg
 ]
+PACKAGES = [
+    importlib.import_module(f"sklearn_cirrus.{name}")
+    for name in ("datasets", "model_selection", "preprocessing")
+]
+
+
+def examples_of(module):
+    """The examples of a module's own docstrings, and of those of what it lends its name to."""
+    finder = doctest.DocTestFinder()
+    found = finder.find(module)
+    for name in getattr(module, "__all__", ()):
+        if getattr(getattr(module, name), "__module__", module.__name__) != module.__name__:
+            found += finder.find(getattr(module, name), f"{module.__name__}.{name}")
+    return [test for test in found if test.examples]
+
+
 WITH_EXAMPLES = {
-    module.__name__: tests
-    for module in PUBLIC
-    if (tests := [t for t in doctest.DocTestFinder().find(module) if t.examples])
+    module.__name__: tests for module in PUBLIC + PACKAGES if (tests := examples_of(module))
 }
 
 

@@ -1,13 +1,18 @@
 """The examples run without a warning and print figures that are as good as scikit-learn's."""
 
+import gzip
 import importlib.util
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+import cirrus_runtime
+from sklearn_cirrus.datasets import write_criteo
 
 
 @pytest.fixture
@@ -156,6 +161,51 @@ def test_films_of_a_csv_file_by_their_titles(run_example, tmp_path_factory):
     films = re.findall(r"^  [\d.]+  (\d), no. (\d+)$", output, re.M)
     assert len(films) == 5 and {odd for odd, _ in films} == {"0"}  # 7 likes the even ones
     assert not seen & {film for _, film in films}
+
+
+# In place of the 60 MB that ship: the libraries that are installed here.
+SHIM = """
+import sys
+sys.path += {path!r}
+__path__ = [{runtime!r}]
+__version__ = {version!r}
+"""
+
+
+def test_a_search_on_the_emulated_lambda(run_example, tmp_path_factory):
+    runtime = Path(cirrus_runtime.__file__).parent
+    path = [str(runtime.parent), *filter(None, sys.path)]
+    text = SHIM.format(path=path, runtime=str(runtime), version=cirrus_runtime.__version__)
+    bundle = tmp_path_factory.mktemp("bundle") / "task.zip"
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("cirrus_runtime/__init__.py", text)
+    output = run_example("grid_search_lambda.py", "--emulate", "--bundle", bundle, "--jobs", "2")
+    assert output.startswith("27 fits in ")
+    assert 0 < figure(output, "list prices:") < 0.01
+    assert "best: {'C': 1.0, 'gamma': 0.001}" in output
+    assert figure(output, "accuracy held out") > 0.97
+
+
+def test_a_criteo_file_is_loaded_hashed_and_learnt(run_example):
+    output = run_example("criteo_pipeline.py")
+    assert "Dataset(40,000 rows x 39 columns" in output and ", 0 bad rows skipped" in output
+    assert "Dataset(32,000 rows x 262,144 columns" in output
+    assert figure(output, "cirrus   log loss") < figure(output, "constant log loss") - 0.06
+    assert figure(output, "AUC") > 0.72
+
+
+def test_a_criteo_file_of_the_user(run_example, tmp_path_factory):
+    """One that is compressed and has a row that cannot be read."""
+    folder = tmp_path_factory.mktemp("criteo")
+    write_criteo(folder / "day.tsv", 3000)
+    (folder / "day.tsv.gz").write_bytes(
+        gzip.compress((folder / "day.tsv").read_bytes() + b"1\tno number\n")
+    )
+    arguments = "--url", f"file://{folder}/loaded", "--bits", "12", "--passes", "2"
+    output = run_example("criteo_pipeline.py", folder / "day.tsv.gz", *arguments)
+    assert "Dataset(3,000 rows x 39 columns" in output and ", 1 bad rows skipped" in output
+    assert "Dataset(600 rows x 4,096 columns" in output
+    assert (folder / "loaded" / "dataset.json").exists()
 
 
 def test_every_example_is_tested(repository):

@@ -20,8 +20,12 @@ MODULES = [
 
 def test_the_names_of_the_design_that_exist_so_far():
     assert sklearn_cirrus.__all__ == [
+        "CirrusFeatureHasher",
         "CirrusLogisticRegression",
         "CirrusMatrixFactorization",
+        "CirrusMinMaxScaler",
+        "CirrusStandardScaler",
+        "Dataset",
         "config_context",
         "get_config",
         "set_config",
@@ -98,10 +102,11 @@ def test_names_are_there_before_they_are_imported():
 
 def test_importing_starts_nothing_and_leaves_the_cloud_alone():
     program = (
-        "import sys, threading, sklearn_cirrus\n"
+        "import sys, threading, sklearn_cirrus, sklearn_cirrus.plots\n"
         "assert threading.active_count() == 1, threading.enumerate()\n"
         "import multiprocessing; assert not multiprocessing.active_children()\n"
-        "print([m for m in ('boto3', 'botocore', 'polars') if m in sys.modules])"
+        "unwanted = 'boto3', 'botocore', 'polars', 'matplotlib'\n"
+        "print([m for m in unwanted if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60

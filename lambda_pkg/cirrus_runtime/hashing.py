@@ -33,11 +33,11 @@ class _HashedColumn(Structure):
 
 _hash_rows = declare(
     *("cirrus_hash_rows", c_int64),
-    *(c_void_p, c_uint32, c_size_t, c_uint32, c_int, c_void_p, c_void_p, c_void_p),
+    *(c_void_p, c_uint32, c_void_p, c_size_t, c_uint32, c_int, c_void_p, c_void_p, c_void_p),
 )
 
 
-def hash_table(table, n_features, signed, numbers="value", dtype=np.float32):
+def hash_table(table, n_features, signed, numbers="value", dtype=np.float32, rows=None):
     """Hash the columns of a table.
 
     Parameters
@@ -51,13 +51,24 @@ def hash_table(table, n_features, signed, numbers="value", dtype=np.float32):
     numbers : {"value", "buckets"}
         ``"buckets"``: a number x becomes the text of floor(log(1 + x)^2), or -1 below zero.
     dtype : {float32, float64}
+    rows : int array, optional
+        Numbers of the rows to hash, in the order wanted; by default all. It is quicker than to
+        take them out of the table first.
 
     Returns
     -------
     Block
         Columns sorted in each row; its data None if every value is one.
     """
-    n = table.n_rows
+    labels, weights = table.labels, table.weights
+    if rows is None:
+        n = table.n_rows
+    else:
+        n = len(rows)
+        if n and not 0 <= rows.min() <= rows.max() < table.n_rows:
+            raise BlockError(f"a table of {table.n_rows} rows does not have all that are asked for")
+        labels, weights = (None if a is None else a[rows] for a in (labels, weights))
+        rows = np.ascontiguousarray(rows, np.uint32)
     structs = (_HashedColumn * max(1, len(table.columns)))()
     kept = []  # arrays whose addresses the structures hold
     for struct, name, column in zip(structs, table.names, table.columns, strict=False):
@@ -77,7 +88,8 @@ def hash_table(table, n_features, signed, numbers="value", dtype=np.float32):
     indptr, indices = np.empty(n + 1, np.uint32), np.empty(room, np.uint32)
     data = np.empty(room, np.float64)
     found = _hash_rows(
-        *(structs, len(table.columns), n, n_features, bool(signed)),
+        *(structs, len(table.columns), None if rows is None else rows.ctypes.data, n),
+        *(n_features, bool(signed)),
         *(indptr.ctypes.data, indices.ctypes.data, data.ctypes.data),
     )
     if found < 0:
@@ -87,7 +99,7 @@ def hash_table(table, n_features, signed, numbers="value", dtype=np.float32):
         indptr=indptr,
         indices=indices[:found],
         data=None if (data == 1).all() else data.astype(dtype, copy=False),
-        labels=table.labels,
-        weights=table.weights,
+        labels=labels,
+        weights=weights,
         n_features=n_features,
     )

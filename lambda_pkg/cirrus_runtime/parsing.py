@@ -11,20 +11,22 @@ from .tables import Text
 
 _NO_QUOTE = 256
 _KINDS = ("skip", "number", "text")  # a kind's place is its number
+_NO_NUMBER = 3
 _REASONS = {
     1: "the row has only {column} cells, not {n_columns}",
     2: "the row has {column} cells, not {n_columns}",
-    3: "{cell} is not a number",
+    _NO_NUMBER: "{cell} is not a number",
     4: "something follows the closing quote of {cell}",
     5: "the quote that begins a cell is never closed",
     6: "{cell} is not index:value with an index of {least} or more",
     7: "indices must rise along a row",
     8: "qid is not supported: there is no ranking here",
+    9: "the label is missing",
 }
 _MOST_TOLD = 100  # bad rows of one text
 LONGEST_TEXT = 2**31 - 1
 STATES = 5  # in which a byte may stand: see text.h
-ROW = 0
+ROW, PLAIN = 0, 2
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,13 @@ class BadRow:
     line : int
         Its first line, counted from 0 where parsing began.
     reason : str
+    no_number : int or None
+        The column whose cell is no number, if that is the reason.
     """
 
     line: int
     reason: str
+    no_number: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +111,7 @@ def first_row(text, delimiter, quote, state):
     return text_kernels.first_row(data.ctypes.data, data.size, ord(delimiter), _code(quote), state)
 
 
-def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=True):
+def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=True, label=None):
     """Parse rows of CSV or TSV.
 
     Parameters
@@ -123,6 +128,8 @@ def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=Tru
         Rows that begin here or behind are not parsed.
     is_last : bool
         Whether the file ends with the text. Else a row that the text ends in is not parsed.
+    label : int, optional
+        Number of a column that may not be missing.
 
     Returns
     -------
@@ -137,8 +144,8 @@ def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=Tru
     room = _count(data, at, b"\n") + 1
     columns = (text_kernels.Column * max(1, len(kinds)))()
     kept = []
-    for column, kind in zip(columns, kinds, strict=False):
-        column.kind = _KINDS.index(kind)
+    for number, (column, kind) in enumerate(zip(columns, kinds, strict=False)):
+        column.kind, column.required = _KINDS.index(kind), number == label
         if kind == "number":
             arrays = (np.empty(room, np.float64),)
             column.numbers = arrays[0].ctypes.data
@@ -240,10 +247,10 @@ def _told(row, data, n_columns, delimiter, least):
         else line.decode("utf-8", "replace")
     )
     cell = cell if len(cell) <= 40 else cell[:40] + "..."
-    reason = _REASONS[row.code]
-    return BadRow(row.line, reason.format(
+    reason = _REASONS[row.code].format(
         column=row.column, n_columns=n_columns, cell=repr(cell), least=least
-    ))  # fmt: skip
+    )
+    return BadRow(row.line, reason, row.column if row.code == _NO_NUMBER else None)
 
 
 def _as_array(text):

@@ -2,14 +2,13 @@
 
 With prefetching, one thread takes a lease, loads its block and hands both over through a queue of
 one, while the worker computes on the block before. So at most three blocks are in use: one that is
-computed on, one ready, one being loaded; besides these, blocks are kept for later epochs as long
-as they fit into ``buffer_bytes`` together.
+computed on, one ready, one being loaded; besides these, blocks are kept for later epochs: the first
+ones as long as they fit into ``buffer_bytes`` together, others on disk (``disk_cache.py``).
 """
 
 import queue
 import threading
 import time
-from collections import OrderedDict
 from functools import partial
 
 from .blocks import decode_block
@@ -19,8 +18,16 @@ from .retry import Retry
 _TAKE_SECONDS = 1.0
 
 
+def read_block(store, name):
+    """Return a block of the store."""
+    return decode_block(store.get(name), name)
+
+
 class BlockCache:
-    """Blocks kept in memory, those used last, within a bound.
+    """Blocks kept in memory within a bound, the first ones that were read.
+
+    In passes over all blocks, each in another order, those used last are no likelier to be used
+    next: to let one go for another would only lose hits.
 
     Parameters
     ----------
@@ -30,28 +37,34 @@ class BlockCache:
         what is to be kept in its place (it has ``nbytes``), or None to keep the block.
     nbytes : int
         Bound on the bytes of the blocks kept.
+    read : callable, optional
+        Called with (store, name) to read and decode a block; by default :func:`read_block`.
+    disk : DiskCache, optional
+        Where blocks go that do not fit into memory.
     """
 
-    def __init__(self, store, accept, nbytes):
+    def __init__(self, store, accept, nbytes, read=None, disk=None):
         self._store = store
+        self._read = read or read_block
         self._accept = accept
-        self._bound = nbytes
-        self._nbytes = 0
-        self._blocks = OrderedDict()
+        self._disk = disk
+        self._room = nbytes
+        self._blocks = {}
 
     def load(self, name):
-        """Return a block, from memory or from the store."""
-        block = self._blocks.get(name)
-        if block is not None:
-            self._blocks.move_to_end(name)
-            return block
-        block = decode_block(self._store.get(name), name)
-        block = self._accept(block, name) or block
-        if block.nbytes <= self._bound:
+        """Return a block, from memory, from disk or from the store."""
+        if name in self._blocks:
+            return self._blocks[name]
+        read = None if self._disk is None else self._disk.get(name)
+        is_new = read is None
+        if is_new:
+            read = self._read(self._store, name)
+        block = self._accept(read, name) or read
+        if block.nbytes <= self._room:
             self._blocks[name] = block
-            self._nbytes += block.nbytes
-            while self._nbytes > self._bound:
-                self._nbytes -= self._blocks.popitem(last=False)[1].nbytes
+            self._room -= block.nbytes
+        elif is_new and self._disk is not None:
+            self._disk.put(name, read)
         return block
 
 

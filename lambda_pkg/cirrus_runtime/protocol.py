@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from .errors import CirrusError
 
-VERSION = 6
+VERSION = 7
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class TrainJob:
         Whether a thread loads the next block while one is computed.
     buffer_bytes : int
         Most memory that blocks may take in the worker, besides the one or two in use.
+    cache_bytes : int
+        Most bytes of blocks that a worker keeps on disk.
     lease_seconds : float
         Age at which a lease that is not renewed may be taken over by another worker.
     kind : str
@@ -72,6 +74,7 @@ class TrainJob:
     generation: int = 0
     prefetch: bool = True
     buffer_bytes: int = 256 << 20
+    cache_bytes: int = 0
     lease_seconds: float = 30.0
     kind: str = "logistic"
     options: dict = field(default_factory=dict)

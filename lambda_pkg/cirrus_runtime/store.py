@@ -12,7 +12,9 @@ import mmap
 import os
 import re
 import secrets
+import threading
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -110,17 +112,24 @@ def open_store(url, make_client=None):
     raise StoreError(f"bad store url {url!r}: it begins with neither file:// nor s3://")
 
 
-_kept = {}
+_MOST_KEPT = 4  # a job has the run's store, a dataset's, and that of another to be written
+_kept = OrderedDict()
+_keeping = threading.Lock()
 
 
 def keep_store(url):
-    """Return the store of this process at a url: to make one of S3 takes longer than to read."""
-    if url not in _kept:
-        for store in _kept.values():
-            store.close()
-        _kept.clear()
-        _kept[url] = open_store(url)
-    return _kept[url]
+    """Return the store of this process at a url: to make one of S3 takes longer than to read.
+
+    It is not closed by who uses it, but when others have been asked for since.
+    """
+    key = os.getpid(), url  # a fork must not talk on its parent's connections
+    with _keeping:
+        if key not in _kept:
+            _kept[key] = open_store(url)
+            while len(_kept) > _MOST_KEPT:
+                _kept.popitem(last=False)[1].close()
+        _kept.move_to_end(key)
+        return _kept[key]
 
 
 def check_name(name):

@@ -15,6 +15,7 @@ from .store import Store, check_name, check_prefix, matching
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PART = 16 * 2**20  # larger objects travel in parts of this many bytes, side by side
+_READS = 4  # of a range whose body breaks off
 _DELETES_PER_REQUEST = 1000  # S3's limit
 _ABSENT = {"404", "NoSuchKey"}
 
@@ -61,7 +62,13 @@ class S3Store(Store):
             from boto3.exceptions import Boto3Error
             from boto3.s3.transfer import S3TransferRetriesExceededError, TransferConfig
             from botocore.config import Config
-            from botocore.exceptions import BotoCoreError, ClientError
+            from botocore.exceptions import (
+                BotoCoreError,
+                ClientError,
+                HTTPClientError,
+                IncompleteReadError,
+                ResponseStreamingError,
+            )
         except ImportError as error:
             raise StoreError(f"{self.url} needs boto3, which cannot be imported") from error
         self._bucket = bucket
@@ -72,6 +79,7 @@ class S3Store(Store):
             Boto3Error,
             S3TransferRetriesExceededError,  # transfers raise it bare, unlike boto3's own
         )
+        self._broken = HTTPClientError, IncompleteReadError, ResponseStreamingError
         with self._explained("open"):
             make_client = make_client or Session().client  # its default one is not thread-safe
             config = Config(retries={"mode": "standard", "max_attempts": 6})
@@ -94,6 +102,25 @@ class S3Store(Store):
         with self._explained("read", name):  # unlike get_object, this retries broken streams
             self._client.download_fileobj(self._bucket, key, body, Config=self._transfer)
         return body.getbuffer().toreadonly()
+
+    def stat_key(self, key):
+        """Return the bytes of an object of any key of the bucket, and what tells its content."""
+        with self._explained("look for", key):
+            found = self._client.head_object(Bucket=self._bucket, Key=key)
+        return found["ContentLength"], found["ETag"]
+
+    def read_key(self, key, start, end):
+        """Return the bytes from ``start`` to ``end`` of an object of any key of the bucket."""
+        if start >= end:
+            return b""
+        with self._explained("read", key):
+            request = {"Bucket": self._bucket, "Key": key, "Range": f"bytes={start}-{end - 1}"}
+            for attempt in range(_READS):  # S3's client tries requests again, but not bodies
+                try:
+                    return self._client.get_object(**request)["Body"].read()
+                except self._broken:
+                    if attempt + 1 == _READS:
+                        raise
 
     def exists(self, name):
         key = self._root + check_name(name)

@@ -14,6 +14,7 @@ class Column(Structure):
         ("lengths", c_void_p),
         ("nbytes", c_uint64),
         ("kind", c_uint32),
+        ("required", c_uint32),
     ]
 
 

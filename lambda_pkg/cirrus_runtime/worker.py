@@ -13,12 +13,15 @@ import numpy as np
 
 from .als import Als
 from .course import Course
+from .dataset_blocks import DatasetBlocks
+from .disk_cache import open_disk_cache
 from .engines import InlineEngine, PushTag
 from .errors import RunEnded, StaleWorkerError, StoreError, TrainerLost
 from .factorization import FactorizationKernel
 from .full_batch import FullBatch
 from .keys import RunKeys
 from .logistic import LogisticKernel
+from .map_job import Map
 from .prefetch import BlockCache, LeaseSource
 from .protocol import Report, TrainJob
 from .resources import open_resources
@@ -33,7 +36,7 @@ _MINIBATCHES = {
     "factorization": FactorizationKernel,
     "search": LogisticKernel,
 }
-_WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als}
+_WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als, "map": Map}
 _WAIT_SECONDS = 1.0
 _LOSS_ROWS = 4096  # rows of a minibatch that only sums the loss
 _STOP_SECONDS = 2.0  # left before the deadline when a worker takes no more work
@@ -89,7 +92,9 @@ class _Worker:
             self.kernel = _MINIBATCHES[job.kind].of(job)
         if job.kind == "search":
             self.search = Search(job, store, server.engine)
-        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes)
+        read = getattr(self.kernel, "read", None) or DatasetBlocks.of(job)
+        self.disk = open_disk_cache(job)
+        cache = BlockCache(store, self.kernel.accept, job.buffer_bytes, read, self.disk)
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
@@ -115,6 +120,8 @@ class _Worker:
             reason = "stale"
         finally:
             self.source.close()
+            if self.disk is not None:
+                self.disk.close()
         return {"reason": reason, "rows": self.rows, "updates": self.updates}
 
     def _work(self):

@@ -26,7 +26,7 @@ _N_FIELDS = len(_COUNTS) + len(_VOCABULARIES)
 
 # Rows are drawn in groups of this many, each from its own random stream. So a row
 # depends on the seed and its own number only, and memory stays small beside the result.
-_GROUP = 2**14
+GROUP = 2**14
 _ROWS, _CALIBRATION = 0, 1  # what a stream is for
 _CALIBRATION_GROUPS = 4  # 65,536 rows set the intercept: 25% positive within 0.3%
 _POSITIVE = 0.25
@@ -84,16 +84,15 @@ def make_clicks(
     check_scalar(n_features, "n_features", Integral, min_val=_N_FIELDS, max_val=2**31 - 1)
     check_scalar(signal, "signal", (float, Integral), min_val=0)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    effects = _Effects(seed)
-    effects.calibrate(signal, [_draw(seed, _CALIBRATION, i) for i in range(_CALIBRATION_GROUPS)])
+    effects = effects_of(seed, signal)
 
     columns = np.empty((n_samples, _N_FIELDS), np.int32)
     y = np.empty(n_samples, np.int64)
     probabilities = np.empty(n_samples) if return_probabilities else None
-    for group, start in enumerate(range(0, n_samples, _GROUP)):
-        rows = slice(start, min(start + _GROUP, n_samples))
+    for group, start in enumerate(range(0, n_samples, GROUP)):
+        rows = slice(start, min(start + GROUP, n_samples))
         count = rows.stop - start
-        values, chances = _draw(seed, _ROWS, group)
+        values, chances, _ = draw_rows(seed, group)
         columns[rows] = _hash_to_columns(values, n_features)[:count]
         chance_of_click = effects.probabilities(values)[:count]
         y[rows] = chances[:count] < chance_of_click
@@ -108,24 +107,48 @@ def make_clicks(
     return (X, y, probabilities) if return_probabilities else (X, y)
 
 
+def effects_of(seed, signal):
+    """Return the effects that a seed plants, with a signal."""
+    effects = _Effects(seed)
+    groups = [_draw(seed, _CALIBRATION, i)[0] for i in range(_CALIBRATION_GROUPS)]
+    effects.calibrate(signal, groups)
+    return effects
+
+
+def draw_rows(seed, group):
+    """Return the rows of a group.
+
+    Returns
+    -------
+    values : uint32 array of shape (39, GROUP)
+        Of each field: of a count its bucket and one, 0 if it is missing; of a category its rank.
+    chances : float64 array of shape (GROUP,)
+        Uniform; the row is a click if it lies below its probability.
+    counts : float64 array of shape (13, GROUP)
+        The counts before they are bucketed, also where they are missing.
+    """
+    return _draw(seed, _ROWS, group)
+
+
 def _draw(seed, purpose, group):
-    """One group of rows: uint32 values (fields, rows), and a uniform number for each row."""
+    """Draw one group of a stream; see draw_rows."""
     stream = np.random.SeedSequence(seed, spawn_key=(purpose, group))
     random = np.random.Generator(np.random.SFC64(stream))
-    values = np.empty((_N_FIELDS, _GROUP), np.uint32)
+    values = np.empty((_N_FIELDS, GROUP), np.uint32)
+    counts = np.empty((len(_COUNTS), GROUP))
     for field, (missing, mean, deviation) in enumerate(_COUNTS):
-        counts = np.floor(np.exp(random.normal(mean, deviation, _GROUP)))
-        buckets = np.log1p(counts) ** 2 + 1
-        values[field] = np.where(random.random(_GROUP) < missing, 0, buckets)
+        counts[field] = np.floor(np.exp(random.normal(mean, deviation, GROUP)))
+        buckets = np.log1p(counts[field]) ** 2 + 1
+        values[field] = np.where(random.random(GROUP) < missing, 0, buckets)
     for field, vocabulary in enumerate(_VOCABULARIES, start=len(_COUNTS)):
         # floor(v ** u), u uniform in [0, 1), is k with a probability of log(1 + 1/k) / log(v).
-        ranks = random.random(_GROUP)
+        ranks = random.random(GROUP)
         ranks *= np.log(vocabulary + 1)
         values[field] = np.exp(ranks, out=ranks)
-    return values, random.random(_GROUP)
+    return values, random.random(GROUP), counts
 
 
-def _scramble(values, salt):
+def scramble(values, salt):
     """A well mixed uint32 of each value of each field (the finisher of MurmurHash3)."""
     fields = np.arange(values.shape[0], dtype=np.uint32)[:, None]
     mixed = values ^ (fields * np.uint32(0x9E3779B9) + np.uint32(salt))
@@ -138,7 +161,7 @@ def _scramble(values, salt):
 
 def _hash_to_columns(values, n_features):
     """The columns (rows, fields) of values (fields, rows): sorted and distinct in a row."""
-    mixed = _scramble(values, salt=0).T.astype(np.uint64)
+    mixed = scramble(values, salt=0).T.astype(np.uint64)
     columns = ((mixed * np.uint64(n_features)) >> np.uint64(32)).astype(np.int32)
     columns.sort(axis=1)
     meet = np.flatnonzero((columns[:, 1:] == columns[:, :-1]).any(axis=1))
@@ -163,7 +186,7 @@ class _Effects:
 
     def calibrate(self, signal, groups):
         """Set scale and intercept so that the groups have the signal and share of clicks."""
-        sums = np.concatenate([self._sums(values) for values, _ in groups])
+        sums = np.concatenate([self._sums(values) for values in groups])
         self._scale = signal / sums.std()
         logits = self._scale * sums
         low, high = -50.0, 50.0
@@ -180,7 +203,7 @@ class _Effects:
 
     def _sums(self, values):
         """The sums, over the fields, of the effects before they are scaled."""
-        picks = _scramble(values, self._salt) >> np.uint32(32 - _NORMAL_BITS)
+        picks = scramble(values, self._salt) >> np.uint32(32 - _NORMAL_BITS)
         return self._table[picks].sum(axis=0, dtype=np.float64)
 
 

@@ -3,13 +3,16 @@
 import csv
 import math
 from array import array
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
 
+_LINES = 4096  # between two looks at how much has been read
 
-def load_ratings(path, *, user="userId", item="movieId", rating="rating"):
+
+def load_ratings(path, *, user="userId", item="movieId", rating="rating", verbose=0):
     """Read ratings from a CSV file whose first line names the columns, as MovieLens has them.
 
     Parameters
@@ -19,6 +22,8 @@ def load_ratings(path, *, user="userId", item="movieId", rating="rating"):
     user, item, rating : str
         The columns with the id of the user, the id of the item, and the rating. Other columns are
         passed over.
+    verbose : int, default=0
+        Whether to show how much of the file has been read.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def load_ratings(path, *, user="userId", item="movieId", rating="rating"):
     """
     names = (user, item, rating)
     rows, columns, ratings, lines = _Numbering(), _Numbering(), array("d"), array("q")
-    for line, who, what, stars in _read(path, names):
+    for line, who, what, stars in _read(path, names, verbose):
         rows.add(who)
         columns.add(what)
         ratings.append(stars)
@@ -74,9 +79,12 @@ def load_ratings(path, *, user="userId", item="movieId", rating="rating"):
     return X, users, items
 
 
-def _read(path, names):
+def _read(path, names, verbose):
     """Yield the number of each line, its user, its item and its rating."""
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+    with (
+        Path(path).open(newline="", encoding="utf-8-sig") as file,
+        _bar(path) if verbose else nullcontext(lambda *so_far: None) as show,
+    ):
         reader = csv.reader(file)
         try:
             places = _find(next(reader, []), names, path)
@@ -88,6 +96,8 @@ def _read(path, names):
                         f"{path}, line {reader.line_num}: {len(fields)} fields are too few for "
                         f"the columns {', '.join(names)} that the first line names."
                     )
+                if reader.line_num % _LINES == 0:
+                    show(file.buffer.tell() / 2**20, f"{reader.line_num:,} lines")
                 who, what, stars = (fields[place] for place in places)
                 yield reader.line_num, who, what, _number(stars, path, reader.line_num)
         except csv.Error as error:
@@ -97,6 +107,23 @@ def _read(path, names):
             raise ValueError(
                 f"{path} is not UTF-8, somewhere after line {reader.line_num}: {error}."
             ) from error
+
+
+@contextmanager
+def _bar(path):
+    """Give a function that shows how many MiB of the file, and how many lines, have been read."""
+    from .._bar import Bar  # late: tqdm
+
+    path = Path(path)
+    size = path.stat().st_size / 2**20
+    bar = Bar(f"reading {path.name}", size, "{n:.1f}/{total:.1f} MiB")
+    is_done = False
+    try:
+        yield bar.show
+        bar.show(size)
+        is_done = True
+    finally:
+        bar.close(is_done)
 
 
 def _number(text, path, line):

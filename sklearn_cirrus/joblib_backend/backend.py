@@ -14,6 +14,7 @@ from joblib.parallel import (
 
 from cirrus_runtime.task_format import TASK_VARIABLE
 
+from .._stages import stage
 from ..config import get_config
 from ..exceptions import ConfigurationError
 from .dispatcher import Dispatcher
@@ -36,8 +37,10 @@ class CirrusBackend(AutoBatchingMixin, ParallelBackendBase):
 
     Parameters
     ----------
-    nesting_level, inner_max_num_threads
-        joblib's.
+    nesting_level : int or None, default=None
+        Of joblib.
+    inner_max_num_threads : int or None, default=None
+        Threads that a library may use inside a task; None: as joblib decides.
     where : {None, "local", "lambda", "inline"}, default=None
         ``"local"``: worker processes of this machine. ``"lambda"``: AWS Lambda. ``"inline"``: one
         after the other, here. None: the ``backend`` of the configuration.
@@ -103,7 +106,8 @@ class CirrusBackend(AutoBatchingMixin, ParallelBackendBase):
         ConfigurationError
         """
         options = self._options.changed(options)
-        config = get_config(backend=options.where)
+        with stage("tuning"):
+            config = get_config(backend=options.where)
         if prefer == "threads" or require == "sharedmem":
             threads = _CappedThreads if config.backend == "lambda" else ThreadingBackend
             raise FallbackToBackend(threads(nesting_level=self.nesting_level))
@@ -132,7 +136,7 @@ class CirrusBackend(AutoBatchingMixin, ParallelBackendBase):
 
             place = partial(LocalPlace, threads=self.inner_max_num_threads, folder=temp_folder)
         open_place = partial(_open_place, place, config, n_jobs)
-        open_run = partial(TaskRun, open_place, max_nbytes if shares else _ALL)
+        open_run = partial(TaskRun, open_place, max_nbytes if shares else _ALL, n_jobs)
         self._make_dispatcher = partial(Dispatcher, open_run, n_jobs, options)
         return n_jobs
 
@@ -150,7 +154,8 @@ class CirrusBackend(AutoBatchingMixin, ParallelBackendBase):
         ValueError
             It is 0, or more than AWS Lambda runs at the same time.
         """
-        return self._count(n_jobs, get_config(backend=self._options.where))
+        with stage("tuning"):
+            return self._count(n_jobs, get_config(backend=self._options.where))
 
     def _count(self, n_jobs, config):
         """Return the number of jobs under a configuration."""

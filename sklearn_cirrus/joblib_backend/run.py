@@ -5,9 +5,11 @@ Belongs to the dispatcher's thread.
 
 import logging
 import secrets
+import time
 
 from cirrus_runtime.keys import RunKeys
 
+from .._stages import note_usage_of_stage
 from ..exceptions import CirrusError
 from .buffers import Buffers
 from .parcels import Packer
@@ -26,6 +28,8 @@ class TaskRun:
         ``open_place(run_id, key)`` gives a TaskPlace.
     copy_below : int
         See :class:`~.parcels.Packer`.
+    n_jobs : int
+        Tasks at the same time.
 
     Attributes
     ----------
@@ -33,7 +37,8 @@ class TaskRun:
         Kept by the dispatcher.
     """
 
-    def __init__(self, open_place, copy_below):
+    def __init__(self, open_place, copy_below, n_jobs):
+        self._n_jobs, self._started = n_jobs, time.perf_counter()
         self._keys = RunKeys(secrets.token_hex(16))
         self._key = secrets.token_bytes(32)
         self._place = open_place(self._keys.run_id, self._key)
@@ -95,4 +100,12 @@ class TaskRun:
             cost=self._place.dollars,
         )
         note_usage(usage)
+        note_usage_of_stage(
+            "tuning",
+            n_workers=self._n_jobs,
+            tasks=usage.tasks,
+            seconds=time.perf_counter() - self._started,
+            worker_seconds=usage.seconds,
+            cost=usage.cost,
+        )
         _log.info("%s", usage)

@@ -12,16 +12,20 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params
 
 from .._classes import classes_of
+from .._fit_summary import SearchSummary
 from .._halving import Halving
 from .._search_board import SearchBoard
+from .._search_journal import SearchJournal
 from .._search_parameters import check_search, checked, first_candidates
 from .._search_results import results_of
+from .._stages import stage
 from .._validation import check_weights
+from ..config import get_config
 
 __all__ = ["CirrusSearchCV"]
 
 
-class CirrusSearchCV(BaseSearchCV):
+class CirrusSearchCV(SearchSummary, BaseSearchCV):
     """Search over parameters of a Cirrus estimator, all candidates trained together.
 
     It has the interface of :class:`sklearn.model_selection.GridSearchCV` and its results, within
@@ -66,7 +70,7 @@ class CirrusSearchCV(BaseSearchCV):
         store are raised in any case.
     return_train_score : bool, default=False
     verbose : int, default=0
-        1: a progress bar; 2: also a line for every epoch.
+        1: a progress line; 2: also a line for every epoch.
     table_bytes : int, default=2**30
         Most memory of the server for one table, about. More candidates than fit in are trained
         table by table.
@@ -94,7 +98,7 @@ class CirrusSearchCV(BaseSearchCV):
     history_ : list of list of dict
         For each table, for each epoch: ``epoch``, ``fits``, ``valid_loss`` (the smallest held-out
         loss), ``updates``, ``seconds``, and sums over the workers as in
-        :class:`CirrusLogisticRegression`.
+        :class:`~sklearn_cirrus.CirrusLogisticRegression`.
     cost_ : float
         US dollars that search and refit have cost; 0.0 on this machine.
 
@@ -146,6 +150,7 @@ class CirrusSearchCV(BaseSearchCV):
         self.random_state = random_state
         self.table_bytes = table_bytes
 
+    @stage("tuning")
     def fit(self, X, y, **params):
         """Train all candidates, score them, and refit the best.
 
@@ -211,19 +216,21 @@ class CirrusSearchCV(BaseSearchCV):
         board = SearchBoard()
         board.add(first_candidates(self))
         halving = None if self.halving is None else Halving(float(self.halving), self.min_epochs)
-        session = SearchSession(self, board, data, halving, score, fit_params, X)
         self.leaderboard_ = []
         self._board = board
-        try:
-            session.run()
-        finally:
-            self._board = None
-            self.leaderboard_ = board.leaderboard()
-        results, first = results_of(self, session, board.candidates)
-        self._choose(results, first, refit_metric)
-        self.cost_ = session.cost
-        if self.refit:
-            self._refit(X, y, fit_params)
+        with SearchJournal(self, board, get_config().journal) as journal:
+            session = SearchSession(self, board, data, halving, score, fit_params, X, journal)
+            try:
+                session.run()
+            finally:
+                self._board = None
+                self.leaderboard_ = board.leaderboard()
+            results, first = results_of(self, session, board.candidates)
+            self._choose(results, first, refit_metric)
+            self.cost_ = session.cost
+            if self.refit:
+                self._refit(X, y, fit_params)
+            journal.end_cost(self.cost_)
         self.scorer_ = getattr(scorers, "_scorers", scorers)
         self.cv_results_ = results
         self.history_ = session.history

@@ -2,12 +2,13 @@
 #include "hashing.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MARK '='
-#define BUCKET_DIGITS 12
+#define BUCKETS 256 /* whose hashes are kept: those of numbers below 8 million */
+#define COUNTS 1024 /* the integers below it have their buckets in a table */
+#define SHORT_ROW 64
 
 static inline uint32_t rotate(uint32_t x, int bits) { return x << bits | x >> (32 - bits); }
 
@@ -17,146 +18,228 @@ static inline uint32_t load(const uint8_t *at) {
 
 static inline uint32_t scramble(uint32_t k) { return rotate(k * 0xcc9e2d51u, 15) * 0x1b873593u; }
 
-uint32_t cirrus_murmur3(const uint8_t *data, size_t n, uint32_t seed) {
-    uint32_t h = seed;
-    for (size_t i = 0; i + 4 <= n; i += 4)
-        h = rotate(h ^ scramble(load(data + i)), 13) * 5 + 0xe6546b64u;
-    uint32_t rest = 0;
-    for (size_t i = n & ~(size_t)3, shift = 0; i < n; i++, shift += 8)
-        rest |= (uint32_t)data[i] << shift;
-    h ^= scramble(rest); /* scramble(0) is 0 */
-    h ^= (uint32_t)n;
+static inline uint32_t mix(uint32_t h, uint32_t k) {
+    return rotate(h ^ scramble(k), 13) * 5 + 0xe6546b64u;
+}
+
+/* A hash in the making: what has been taken in so far, of which less than four bytes wait. */
+typedef struct {
+    uint64_t waiting;
+    uint32_t state, length;
+} partial_hash;
+
+/* Takes in n more bytes: words of four bytes, wherever they begin in the data. */
+static inline partial_hash add(partial_hash hash, const uint8_t *data, size_t n) {
+    const unsigned shift = 8 * (hash.length & 3);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        hash.waiting |= (uint64_t)load(data + i) << shift;
+        hash.state = mix(hash.state, (uint32_t)hash.waiting);
+        hash.waiting >>= 32;
+    }
+    unsigned end = shift;
+    for (; i < n; i++, end += 8)
+        hash.waiting |= (uint64_t)data[i] << end;
+    if (end >= 32) {
+        hash.state = mix(hash.state, (uint32_t)hash.waiting);
+        hash.waiting >>= 32;
+    }
+    hash.length += (uint32_t)n;
+    return hash;
+}
+
+static inline uint32_t finish(partial_hash hash) {
+    uint32_t h = hash.state ^ scramble((uint32_t)hash.waiting); /* scramble(0) is 0 */
+    h ^= hash.length;
     h = (h ^ h >> 16) * 0x85ebca6bu;
     h = (h ^ h >> 13) * 0xc2b2ae35u;
     return h ^ h >> 16;
 }
 
-typedef struct {
-    uint32_t index;
-    double value;
-} entry;
-
-/* Where a hash falls, and the value with its sign. */
-static entry place(uint32_t hash, double value, uint32_t n_features, int is_signed) {
-    const uint32_t size = hash >> 31 ? 0u - hash : hash; /* the absolute value as an int32 */
-    return (entry){size % n_features, is_signed && hash >> 31 ? -value : value};
+uint32_t cirrus_murmur3(const uint8_t *data, size_t n, uint32_t seed) {
+    return finish(add((partial_hash){.state = seed}, data, n));
 }
 
-/* The text of "column=value" in the making: the name and the mark are there already. */
+/* What is known of a column's features before their values. */
 typedef struct {
-    uint8_t *bytes;
-    size_t room, prefix;
-    uint32_t name_hash; /* of the name alone */
-} key;
+    partial_hash prefix;          /* of "column=" */
+    uint32_t name;                /* the whole hash of "column" */
+    uint32_t of_bucket[BUCKETS];  /* of "column=bucket", once it was met */
+    uint8_t is_known[BUCKETS];
+} column_hash;
 
-static int open_key(key *key, const cirrus_hashed_column *column) {
-    key->prefix = (size_t)column->name_length + 1;
-    key->room = key->prefix + 64;
-    key->bytes = malloc(key->room);
-    if (!key->bytes)
-        return 0;
-    if (column->name_length)
-        memcpy(key->bytes, column->name, column->name_length);
-    key->bytes[column->name_length] = MARK;
-    key->name_hash = cirrus_murmur3(key->bytes, column->name_length, 0);
-    return 1;
+static void open_column(column_hash *hash, const cirrus_hashed_column *column) {
+    const uint8_t mark = MARK;
+    const partial_hash name = add((partial_hash){0}, column->name, column->name_length);
+    hash->name = finish(name);
+    hash->prefix = add(name, &mark, 1);
 }
 
-/* Hashes "column=value" for a value of n bytes; returns 0 without memory. */
-static int hash_text(key *key, const uint8_t *value, size_t n, uint32_t *hash) {
-    if (key->prefix + n > key->room) {
-        uint8_t *larger = realloc(key->bytes, 2 * (key->prefix + n));
-        if (!larger)
-            return 0;
-        key->bytes = larger;
-        key->room = 2 * (key->prefix + n);
+/* The hash of "column=number" for an integer in decimal digits. */
+static uint32_t hash_integer(const column_hash *hash, int32_t number) {
+    uint8_t text[11];
+    size_t at = sizeof text;
+    uint32_t rest = number < 0 ? 0u - (uint32_t)number : (uint32_t)number;
+    do {
+        text[--at] = (uint8_t)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (number < 0)
+        text[--at] = '-';
+    return finish(add(hash->prefix, text + at, sizeof text - at));
+}
+
+static int32_t compute_bucket(double value) {
+    if (value < 0)
+        return -1;
+    const double root = log1p(value), square = root * root;
+    return square < INT32_MAX ? (int32_t)square : INT32_MAX;
+}
+
+static inline int32_t find_bucket(const uint8_t *of_counts, double value) {
+    if (value >= 0 && value < COUNTS && value == (uint32_t)value)
+        return of_counts[(uint32_t)value];
+    return compute_bucket(value);
+}
+
+static inline uint32_t hash_bucket(column_hash *hash, int32_t bucket) {
+    if (bucket < 0 || bucket >= BUCKETS)
+        return hash_integer(hash, bucket);
+    if (!hash->is_known[bucket]) {
+        hash->of_bucket[bucket] = hash_integer(hash, bucket);
+        hash->is_known[bucket] = 1;
     }
-    memcpy(key->bytes + key->prefix, value, n);
-    *hash = cirrus_murmur3(key->bytes, key->prefix + n, 0);
-    return 1;
+    return hash->of_bucket[bucket];
 }
 
-/* Makes the entry of a cell. Returns 1, 0 if the cell is missing or zero, -1 without memory. */
-static int hash_cell(const cirrus_hashed_column *column, key *key, size_t row, uint32_t n_features,
-                     int is_signed, entry *out) {
-    uint32_t hash = key->name_hash;
+/* Entries of a row: columns and values. */
+typedef struct {
+    uint32_t *index;
+    double *value;
+} entries;
+
+/* Makes the entry of a cell. Returns 1, or 0 if the cell is missing or zero. */
+static inline int hash_cell(const cirrus_hashed_column *column, column_hash *known,
+                            const uint8_t *of_counts, size_t row, uint32_t n_features,
+                            int is_signed, uint32_t *index, double *out) {
+    uint32_t hash;
     double value = 1.0;
     if (column->numbers) {
-        value = column->numbers[row];
-        if (isnan(value))
+        const double number = column->numbers[row];
+        if (isnan(number))
             return 0;
         if (column->mode == CIRRUS_BY_BUCKET) {
-            char text[BUCKET_DIGITS];
-            const double root = value < 0 ? 0 : log1p(value);
-            const int bucket = value < 0 ? -1 : (int)fmin(root * root, INT32_MAX);
-            const int n = snprintf(text, sizeof text, "%d", bucket);
-            if (!hash_text(key, (const uint8_t *)text, (size_t)n, &hash))
-                return -1;
-            value = 1.0;
-        } else if (value == 0) {
-            return 0;
+            hash = hash_bucket(known, find_bucket(of_counts, number));
+        } else {
+            if (number == 0)
+                return 0;
+            hash = known->name;
+            value = number;
         }
     } else {
         const uint32_t start = row ? column->ends[row - 1] : 0, n = column->ends[row] - start;
         if (n == 0)
             return 0;
-        if (!hash_text(key, column->bytes + start, n, &hash))
-            return -1;
+        hash = finish(add(known->prefix, column->bytes + start, n));
     }
-    *out = place(hash, value, n_features, is_signed);
+    const uint32_t size = hash >> 31 ? 0u - hash : hash; /* the absolute value as an int32 */
+    *index = size % n_features;
+    *out = is_signed && hash >> 31 ? -value : value;
     return 1;
 }
 
-/* Puts an entry into a row that is sorted; what meets is added up. Returns the new length. */
-static size_t insert(uint32_t *indices, double *data, size_t n, entry entry) {
-    size_t i = n;
-    while (i && indices[i - 1] > entry.index)
-        i--;
-    if (i && indices[i - 1] == entry.index) {
-        data[i - 1] += entry.value;
-        return n;
+/* Sorts a short row: the place of an entry is how many go before it. No branch depends on the
+ * data, and four comparisons or more are made at once. */
+static void sort_short(entries from, entries to, size_t n) {
+    uint32_t place[SHORT_ROW] = {0};
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t index = from.index[i];
+        for (size_t j = 0; j < i; j++)
+            place[j] += index < from.index[j];
+        for (size_t j = i + 1; j < n; j++)
+            place[j] += index <= from.index[j];
     }
-    memmove(indices + i + 1, indices + i, (n - i) * sizeof *indices);
-    memmove(data + i + 1, data + i, (n - i) * sizeof *data);
-    indices[i] = entry.index;
-    data[i] = entry.value;
-    return n + 1;
+    for (size_t i = 0; i < n; i++) {
+        to.index[place[i]] = from.index[i];
+        to.value[place[i]] = from.value[i];
+    }
 }
 
-static int64_t hash_rows(const cirrus_hashed_column *columns, key *keys, uint32_t n_columns,
-                         size_t n_rows, uint32_t n_features, int is_signed, uint32_t *indptr,
-                         uint32_t *indices, double *data) {
+static inline entries after(entries all, size_t n) {
+    return (entries){all.index + n, all.value + n};
+}
+
+/* Sorts a row into `to`; entries of the same column keep their order. `from` is overwritten. */
+static void sort(entries from, entries to, size_t n) {
+    if (n <= SHORT_ROW) {
+        sort_short(from, to, n);
+        return;
+    }
+    const size_t half = n / 2;
+    sort(from, to, half);
+    sort(after(from, half), after(to, half), n - half);
+    memcpy(from.index, to.index, n * sizeof *to.index);
+    memcpy(from.value, to.value, n * sizeof *to.value);
+    for (size_t i = 0, left = 0, right = half; i < n; i++) {
+        const int is_left =
+            right == n || (left < half && from.index[left] <= from.index[right]);
+        const size_t next = is_left ? left++ : right++;
+        to.index[i] = from.index[next];
+        to.value[i] = from.value[next];
+    }
+}
+
+/* Adds up what meets in one column of a sorted row. Returns the new length. */
+static size_t add_up(entries row, size_t n) {
+    size_t end = n != 0;
+    for (size_t i = 1; i < n; i++) {
+        if (row.index[i] == row.index[end - 1]) {
+            row.value[end - 1] += row.value[i];
+        } else {
+            row.index[end] = row.index[i];
+            row.value[end++] = row.value[i];
+        }
+    }
+    return end;
+}
+
+static size_t hash_rows(const cirrus_hashed_column *columns, column_hash *known,
+                        uint32_t n_columns, const uint32_t *rows, size_t n_rows,
+                        uint32_t n_features, int is_signed, uint32_t *indptr, entries out,
+                        entries scratch) {
+    uint8_t of_counts[COUNTS];
+    for (uint32_t i = 0; i < COUNTS; i++)
+        of_counts[i] = (uint8_t)compute_bucket(i); /* 48 at most */
     size_t end = 0;
     indptr[0] = 0;
-    for (size_t row = 0; row < n_rows; row++) {
+    for (size_t i = 0; i < n_rows; i++) {
+        const size_t row = rows ? rows[i] : i;
         size_t n = 0;
-        for (uint32_t c = 0; c < n_columns; c++) {
-            entry entry;
-            const int is_there =
-                hash_cell(columns + c, keys + c, row, n_features, is_signed, &entry);
-            if (is_there < 0)
-                return -1;
-            if (is_there)
-                n = insert(indices + end, data + end, n, entry);
-        }
-        end += n;
-        indptr[row + 1] = (uint32_t)end;
+        for (uint32_t c = 0; c < n_columns; c++)
+            n += (size_t)hash_cell(columns + c, known + c, of_counts, row, n_features,
+                                   is_signed, scratch.index + n, scratch.value + n);
+        sort(scratch, after(out, end), n);
+        end += add_up(after(out, end), n);
+        indptr[i + 1] = (uint32_t)end;
     }
-    return (int64_t)end;
+    return end;
 }
 
-int64_t cirrus_hash_rows(const cirrus_hashed_column *columns, uint32_t n_columns, size_t n_rows,
-                         uint32_t n_features, int is_signed, uint32_t *indptr, uint32_t *indices,
-                         double *data) {
-    key *keys = calloc(n_columns ? n_columns : 1, sizeof *keys);
-    int64_t n_entries = keys ? 0 : -1;
-    for (uint32_t c = 0; c < n_columns && n_entries == 0; c++)
-        n_entries = open_key(keys + c, columns + c) - 1;
-    if (n_entries == 0)
-        n_entries = hash_rows(columns, keys, n_columns, n_rows, n_features, is_signed, indptr,
-                              indices, data);
-    for (uint32_t c = 0; keys && c < n_columns; c++)
-        free(keys[c].bytes);
-    free(keys);
+int64_t cirrus_hash_rows(const cirrus_hashed_column *columns, uint32_t n_columns,
+                         const uint32_t *rows, size_t n_rows, uint32_t n_features,
+                         int is_signed, uint32_t *indptr, uint32_t *indices, double *data) {
+    const size_t room = (size_t)n_columns + 1;
+    column_hash *known = calloc(room, sizeof *known);
+    const entries scratch = {malloc(room * sizeof(uint32_t)), malloc(room * sizeof(double))};
+    int64_t n_entries = -1;
+    if (known && scratch.index && scratch.value) {
+        for (uint32_t c = 0; c < n_columns; c++)
+            open_column(known + c, columns + c);
+        n_entries = (int64_t)hash_rows(columns, known, n_columns, rows, n_rows, n_features,
+                                       is_signed, indptr, (entries){indices, data}, scratch);
+    }
+    free(known);
+    free(scratch.index);
+    free(scratch.value);
     return n_entries;
 }

@@ -23,11 +23,12 @@ typedef struct {
                     * bucket of x is floor(log(1 + x)^2), and -1 below zero */
 } cirrus_hashed_column;
 
-/* Hashes n_rows rows into columns 0 .. n_features - 1; what meets in one is added up. Returns the
- * entries, of which there is room for n_rows * n_columns, sorted in each row; -1 without memory.
- * Zeros are left out before they are added, as scikit-learn does. */
-int64_t cirrus_hash_rows(const cirrus_hashed_column *columns, uint32_t n_columns, size_t n_rows,
-                         uint32_t n_features, int is_signed, uint32_t *indptr, uint32_t *indices,
-                         double *data);
+/* Hashes n_rows rows, those of these numbers or the first ones if `rows` is NULL, into columns
+ * 0 .. n_features - 1; what meets in one is added up. Returns the entries, of which there is room
+ * for n_rows * n_columns, sorted in each row; -1 without memory. Zeros are left out before they are
+ * added, as scikit-learn does. */
+int64_t cirrus_hash_rows(const cirrus_hashed_column *columns, uint32_t n_columns,
+                         const uint32_t *rows, size_t n_rows, uint32_t n_features,
+                         int is_signed, uint32_t *indptr, uint32_t *indices, double *data);
 
 #endif

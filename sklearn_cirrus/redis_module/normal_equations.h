@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A block of users, and what is computed on it. Mirrored in als.py. Tables have rows of `padded`
+/* A block of users, and what is computed on it. Mirrored in normal_equations.py. Tables have rows of `padded`
  * values: the vector, where the other side is fitted to it (a one in place of the bias), then
  * zeros. Users and items are numbered from 0 within the block. */
 typedef struct {

@@ -133,13 +133,15 @@ static uint32_t put(const cirrus_text *text, const cell *cell, const cirrus_colu
     if (column->kind == CIRRUS_TEXT) {
         column->starts[text->n_rows] = cell->start;
         column->lengths[text->n_rows] = cell->length | (cell->doubled ? DOUBLED : 0);
-        return 0;
+        return column->required && cell->length == 0 ? CIRRUS_MISSING : 0;
     }
     double *number = column->numbers + text->n_rows;
-    if (cirrus_text_number(data, cell->length, number))
-        return 0;
-    *number = NAN;
-    return is_missing(data, cell->length) ? 0 : CIRRUS_NO_NUMBER;
+    if (!cirrus_text_number(data, cell->length, number)) {
+        if (!is_missing(data, cell->length))
+            return CIRRUS_NO_NUMBER;
+        *number = NAN;
+    }
+    return column->required && isnan(*number) ? CIRRUS_MISSING : 0;
 }
 
 /* Parses the row at *at; returns 0 if the data ends before it does. */

@@ -36,6 +36,7 @@ typedef struct {
     uint32_t *lengths; /* the highest bit: with doubled quotes among them */
     uint64_t nbytes;   /* out: of all cells, doubled quotes made single */
     uint32_t kind;
+    uint32_t required; /* whether a row whose cell is missing is bad */
 } cirrus_column;
 
 enum { /* what may be wrong with a row */
@@ -47,6 +48,7 @@ enum { /* what may be wrong with a row */
     CIRRUS_BAD_INDEX,
     CIRRUS_UNSORTED,
     CIRRUS_QID,
+    CIRRUS_MISSING,
 };
 
 typedef struct {

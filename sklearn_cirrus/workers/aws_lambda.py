@@ -43,6 +43,7 @@ _FIRST, _LONGEST = 0.1, 5.0  # seconds between two requests
 _START_SECONDS = 120.0  # that Lambda may refuse all workers of a run
 _SOCKET_STACK = 512 << 10  # bytes of a thread's stack: it waits for an answer and reads it
 _WORKERS = 8  # when the user does not say
+MOST_WORKERS = 100  # when the user leaves it to the run
 
 
 class LambdaBackend(WorkerBackend):
@@ -78,6 +79,11 @@ class LambdaBackend(WorkerBackend):
     def default_workers(self) -> int:
         limit = self._function.concurrency
         return _WORKERS if limit is None else max(1, min(_WORKERS, limit))
+
+    @property
+    def most_workers(self) -> int:
+        limit = self._function.concurrency
+        return MOST_WORKERS if limit is None else max(1, min(MOST_WORKERS, limit))
 
     def check(self, n_workers: int) -> None:
         """Refuse more workers than may run at the same time.

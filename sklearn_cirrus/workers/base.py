@@ -42,11 +42,14 @@ class WorkerHandle(ABC):
         The job as it was given to :meth:`WorkerBackend.start`.
     began : float or None
         ``time.monotonic()`` when the worker began; None while it still waits for its turn.
+    is_cold : bool or None
+        Whether the worker was started for this job; None if that is not known.
     """
 
     def __init__(self, job: dict):
         self.job = job
         self.began: float | None = time.monotonic()
+        self.is_cold: bool | None = None
         self._done = threading.Event()
         self._result = None
         self._watchers = []
@@ -97,6 +100,11 @@ class WorkerBackend(ABC):
     @abstractmethod
     def default_workers(self) -> int:
         """How many workers a fit uses when the user does not say."""
+
+    @property
+    def most_workers(self) -> int:
+        """How many workers a fit may grow to when the user leaves that to it."""
+        return self.default_workers
 
     @abstractmethod
     def start(self, jobs: list[dict], timeout: float | None = None) -> list[WorkerHandle]:

@@ -162,6 +162,7 @@ class WorkerPool:
         LocalHandle
         """
         handle = LocalHandle(job, self, process)
+        handle.is_cold = process.idle_since == 0.0
         with self._lock:
             is_dead = process not in self._all
             process.handle = handle

@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss
 
 from sklearn_cirrus.datasets import _clicks, make_clicks
 
-GROUP = _clicks._GROUP
+GROUP = _clicks.GROUP
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_columns_are_skewed_and_the_tail_is_long(clicks):
 
 
 def test_missing_counts_are_a_value_of_their_own():
-    values, _ = _clicks._draw(7, _clicks._ROWS, 0)
+    values, _, _ = _clicks._draw(7, _clicks._ROWS, 0)
     for field, (missing, _, _) in enumerate(_clicks._COUNTS):
         sigma = np.sqrt(missing / GROUP)
         assert abs((values[field] == 0).mean() - missing) <= 4 * sigma

@@ -79,24 +79,45 @@ def test_it_ends_when_an_iteration_gains_too_little(X):
     assert solve(X, max_iter=2, tol=None).n_iter == 2
 
 
-def test_any_number_of_workers_gives_the_same_bits(X):
-    expected = solve(X, max_iter=4, settings=LOCAL | {"backend": "inline"})
-    for n_workers in (1, 2, 3):
-        outcome = solve(X, max_iter=4, settings=LOCAL | {"n_workers": n_workers})
-        assert outcome.items.tobytes() == expected.items.tobytes()
-        assert outcome.history[-1]["rows"] == expected.history[-1]["rows"]
+def assert_same_bits(outcome, expected):
+    assert outcome.items.tobytes() == expected.items.tobytes()
+    same = ("epoch", "objective", "train_loss", "rows")
+    same += ("valid_loss",) if "valid_loss" in expected.history[0] else ()
+    assert [[entry[name] for name in same] for entry in outcome.history] == [
+        [entry[name] for name in same] for entry in expected.history
+    ]
+
+
+FORMS = {
+    "plain": {},
+    "weights": {"weights": True},
+    "early_stopping": {"early_stopping": True},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_any_number_of_workers_gives_the_same_bits(X, form):
+    parameters = {"max_iter": 4, "tol": None} | FORMS[form]
+    if "weights" in parameters:
+        parameters["weights"] = np.random.default_rng(0).random(X.nnz)
+    expected = solve(X, settings=LOCAL | {"backend": "inline"}, **parameters)
+    for more in ({"n_workers": 1}, {"n_workers": 2, "engine": "lua"}, {"n_workers": 3}):
+        outcome = solve(X, settings=LOCAL | more, **parameters)
+        assert_same_bits(outcome, expected)
+    outcome = solve(X, settings=LOCAL | {"n_workers": 2, "buffer_bytes": 0}, **parameters)
+    assert_same_bits(outcome, expected)
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.parametrize("when", [0, 3])
 @pytest.mark.parametrize("what", ["workers", "server"])
-def test_whoever_is_killed_the_bits_are_the_same(monkeypatch, X, what):
-    settings = SETTINGS | LOCAL
-    expected = solve(X, max_iter=8, tol=None, settings=LOCAL | {"backend": "inline"})
-    record, runs = AlsRun.record, []
+def test_whoever_is_killed_the_bits_are_the_same(monkeypatch, X, what, when):
+    expected = solve(X, max_iter=5, tol=None, settings=LOCAL | {"backend": "inline"})
+    offer, runs = AlsRun._offer, []
 
-    def kill(run, entry):
-        record(run, entry)
-        if entry["epoch"] not in (2, 5):
+    def offer_then_kill(run, *leases):
+        offer(run, *leases)
+        if run._epoch != when or runs:
             return
         runs.append(run)
         pids = [handle.pid for handle in run.crew._handles.values() if handle.poll() is None]
@@ -106,31 +127,41 @@ def test_whoever_is_killed_the_bits_are_the_same(monkeypatch, X, what):
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
 
-    monkeypatch.setattr(AlsRun, "record", kill)
-    outcome = solve(X, max_iter=8, tol=None, settings=settings)
-    assert outcome.items.tobytes() == expected.items.tobytes()
+    monkeypatch.setattr(AlsRun, "_offer", offer_then_kill)
+    outcome = solve(X, max_iter=5, tol=None, settings=SETTINGS | LOCAL)
+    assert_same_bits(outcome, expected)
     counted = "workers_replaced" if what == "workers" else "server_restarts"
-    assert sum(entry[counted] for entry in outcome.history) >= 2
+    assert sum(entry[counted] for entry in outcome.history) >= 1
     assert_nothing_left(runs[0])
 
 
+def test_a_lease_done_twice_counts_once(monkeypatch, X):
+    expected = solve(X, max_iter=2, tol=None, settings=LOCAL | {"backend": "inline"})
+    offer = AlsRun._offer
+
+    def offer_twice(run, waiting, count):
+        again = list(waiting)  # the same numbers
+        offer(run, waiting, count)
+        offer(run, again, count)
+
+    monkeypatch.setattr(AlsRun, "_offer", offer_twice)
+    assert_same_bits(solve(X, max_iter=2, tol=None, settings=LOCAL | {"n_workers": 2}), expected)
+
+
 def test_weights_are_repeated_ratings(X):
-    random = np.random.default_rng(0)
-    weights = random.integers(0, 4, X.nnz).astype(np.float32)
-    start = first_items()
-    outcome = solve(X, weights, start=start, max_iter=2, tol=None)
-    found = objective(X, outcome.items, weights=weights)
-    assert outcome.history[-1]["objective"] == pytest.approx(found, rel=1e-5)
-    kept = weights > 0
-    rows = np.repeat(np.arange(N_USERS), np.diff(X.indptr))[kept]
-    less = sparse.csr_array((X.data[kept], (rows, X.indices[kept])), shape=X.shape)
-    less.sort_indices()
-    ones = solve(X, kept.astype(np.float32), start=start, max_iter=2, tol=None)
-    mean = float(X.data.mean(dtype=np.float64))
-    config = get_config(backend="inline")
-    parameters = Parameters(**DEFAULTS | {"max_iter": 2, "tol": None})
-    without = AlsFit(parameters, config, less, None, mean).run(start)
-    np.testing.assert_allclose(ones.items, without.items, rtol=1e-4, atol=1e-5)
+    times = np.random.default_rng(0).integers(0, 4, X.nnz)
+    start, mean = first_items(), float(X.data.mean(dtype=np.float64))
+    weighted = solve(X, times.astype(np.float32), start=start, max_iter=3, tol=None)
+    found = objective(X, weighted.items, weights=times.astype(np.float32))
+    assert weighted.history[-1]["objective"] == pytest.approx(found, rel=1e-5)
+    ends = np.append(0, np.cumsum(times))[X.indptr]
+    parts = np.repeat(X.data, times), np.repeat(X.indices, times), ends
+    repeated = sparse.csr_array(parts, shape=X.shape)
+    parameters = Parameters(**DEFAULTS | {"max_iter": 3, "tol": None})
+    outcome = AlsFit(parameters, get_config(backend="inline"), repeated, None, mean).run(start)
+    np.testing.assert_allclose(weighted.items, outcome.items, rtol=1e-3, atol=1e-4)
+    one, other = (o.history[-1]["objective"] for o in (weighted, outcome))
+    assert one == pytest.approx(other, rel=1e-5)
 
 
 def test_it_goes_on_where_it_stopped(X):
@@ -154,6 +185,19 @@ def test_held_out_ratings_choose_the_items():
         max_iter=best + 1, n_iter_no_change=3,
     )  # fmt: skip
     assert outcome.items.tobytes() == again.items.tobytes()
+
+
+def test_something_must_be_left_to_train_on():
+    X = sparse.csr_array(np.array([[1.0, 2.0]], np.float32))
+    with pytest.raises(ValueError, match="left to train on: choose a smaller validation_fraction"):
+        solve(X, early_stopping=True, validation_fraction=0.99)
+
+
+def test_a_penalty_below_float32(X):
+    outcome = solve(X, alpha=1e-60, max_iter=2, tol=None)
+    assert outcome.items.any() and np.isfinite(outcome.items).all()
+    first, last = (entry["objective"] for entry in outcome.history)
+    assert last < first
 
 
 def test_items_without_ratings_are_zero(X):

@@ -58,9 +58,11 @@ def test_every_role_and_policy_is_one_of_the_files(policies):
     }
 
 
-def test_a_worker_reads_runs_and_writes_its_log(policies):
+def test_a_worker_reads_runs_and_writes_datasets_and_its_log(policies):
     assert flat(policies["WorkerRight"]) == {
         ("s3:GetObject", f"{BUCKET}/runs/*"),
+        ("s3:GetObject", f"{BUCKET}/datasets/*"),
+        ("s3:PutObject", f"{BUCKET}/datasets/*"),
         ("logs:CreateLogStream", f"{LOG}-worker:*"),
         ("logs:PutLogEvents", f"{LOG}-worker:*"),
     }
@@ -143,7 +145,9 @@ def test_a_star_for_all_resources_stands_only_where_the_readme_says_why(policies
 
 
 # S3's operations: the right that each needs.
-RIGHTS = {"GetObject": "s3:GetObject", "HeadObject": "s3:GetObject"}
+RIGHTS = {"GetObject": "s3:GetObject", "HeadObject": "s3:GetObject"} | dict.fromkeys(
+    ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"), "s3:PutObject"
+)
 
 
 def test_a_workers_store_calls_nothing_that_its_role_lacks(aws, policies):
@@ -157,6 +161,7 @@ def test_a_workers_store_calls_nothing_that_its_role_lacks(aws, policies):
     try:
         with open_store("s3://a-bucket") as store:
             assert len(store.get("runs/id/block")) == 20 << 20
+            store.put("datasets/mine/block", bytes(20 << 20))
     finally:
         boto3.Session = original
     assert {RIGHTS[name] for name in called} == {

@@ -85,7 +85,7 @@ def deploy(emulator, name, bundle, **settings):
 
 
 @pytest.fixture
-def aws(lambda_service, s3_service, monkeypatch):
+def cloud(lambda_service, s3_service, monkeypatch):
     """The emulator, without faults; boto3 finds it and the S3 service by its variables."""
     for name, value in lambda_service.environment().items():
         monkeypatch.setenv(name, value)
@@ -95,9 +95,9 @@ def aws(lambda_service, s3_service, monkeypatch):
 
 
 @pytest.fixture
-def emulator(aws, emulated):
+def emulator(cloud, emulated):
     """The emulator, with the worker's function."""
-    return aws
+    return cloud
 
 
 @pytest.fixture

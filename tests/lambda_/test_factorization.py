@@ -24,3 +24,18 @@ def test_the_objective_is_that_of_one_worker_and_has_a_price(emulator, server):
     assert found == pytest.approx(expected, rel=0.05)
     assert {entry["rows"] for entry in model.history_} == {X.nnz}
     assert model.cost_ > 0
+
+
+def test_als_is_that_of_one_process(emulator, server):
+    X = planted(1200, 150)
+    parameters = PARAMETERS | {"solver": "als", "max_iter": 3, "batch_size": "auto"}
+    settings = SETTINGS | {"redis_url": server.url, "n_workers": 2}
+    with config_context(**settings):
+        model = CirrusMatrixFactorization(**parameters).fit(X)
+    assert_nothing_left(emulator, server)
+    same = {"block_bytes": settings["block_bytes"]}
+    with config_context(**same):
+        alone = CirrusMatrixFactorization(**parameters, backend="inline").fit(X)
+    assert model.components_.tobytes() == alone.components_.tobytes()
+    assert model.item_bias_.tobytes() == alone.item_bias_.tobytes()
+    assert model.cost_ > 0

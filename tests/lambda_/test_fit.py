@@ -114,7 +114,7 @@ def test_workers_stop_before_their_time_is_up(fit, emulator, worker_bundle, monk
 def test_a_budget_that_is_spent_leaves_a_model(fit, solver):
     more = {"batch_size": "auto", "tol": None, "learning_rate": "auto"} if solver == "lbfgs" else {}
     whole = 2.5e-4 if solver == "adagrad" else 1.5e-4  # the blocks alone take 1.3e-4
-    with pytest.warns(ConvergenceWarning, match=r"budget was spent \(max_cost, after \d+ whole"):
+    with pytest.warns(ConvergenceWarning, match=r"budget was spent \(max_cost\), after \d+ whole"):
         model = fit({"solver": solver, "max_iter": 2000} | more, max_cost=whole, n_workers=4)
     assert model.n_iter_ == len(model.history_) < 2000
     assert whole <= model.cost_ < 3 * whole

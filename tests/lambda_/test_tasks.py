@@ -43,32 +43,24 @@ PATH = [str(Path(cirrus_runtime.__file__).parents[1]), *filter(None, sys.path)]
 
 @pytest.fixture(scope="session")
 def task_functions(lambda_service):
-    """Functions for tasks: one of 512 MB, one of 2 s, one of which two may run."""
+    """Functions for tasks: one of 60 s, one of 2 s."""
     client = boto3.client("lambda", endpoint_url=lambda_service.endpoint_url)
-    for name, settings in {
-        "tasks": {},
-        "hasty-tasks": {"Timeout": 2},
-        "scarce-tasks": {},
-    }.items():
+    for name, seconds in {"tasks": 60, "hasty-tasks": 2}.items():
         client.create_function(
-            **{
-                "FunctionName": name,
-                "Runtime": RUNTIME,
-                "Role": ROLE,
-                "Handler": "app.handle",
-                "Code": {"ZipFile": zipped(HANDLER.format(path=PATH))},
-                "MemorySize": 512,
-                "Timeout": 60,
-            }
-            | settings
+            FunctionName=name,
+            Runtime=RUNTIME,
+            Role=ROLE,
+            Handler="app.handle",
+            Code={"ZipFile": zipped(HANDLER.format(path=PATH))},
+            MemorySize=512,
+            Timeout=seconds,
         )
         client.get_waiter("function_active_v2").wait(FunctionName=name)
-    client.put_function_concurrency(FunctionName="scarce-tasks", ReservedConcurrentExecutions=2)
     client.close()
 
 
 @pytest.fixture
-def tasks(aws, task_functions, monkeypatch):
+def tasks(cloud, task_functions, monkeypatch):
     """The emulator, with backend "cirrus" on its function; afterwards nothing may be left."""
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     monkeypatch.setattr(lambda_place, "_limits", {})
@@ -76,10 +68,10 @@ def tasks(aws, task_functions, monkeypatch):
         config_context(backend="lambda", task_function="tasks", store_url=f"s3://{BUCKET}/tasks"),
         joblib.parallel_config("cirrus", n_jobs=2),
     ):
-        yield aws
+        yield cloud
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     assert objects() == []
-    wait_until(lambda: all(slot.state == "idle" for slot in aws.slots()), "one still runs", 15)
+    wait_until(lambda: all(slot.state == "idle" for slot in cloud.slots()), "one still runs", 15)
 
 
 @pytest.fixture
@@ -214,8 +206,19 @@ def test_what_runs_ends_soon_after_an_interrupt(tasks):
     # The fixture holds the functions to have ended before their 50 seconds.
 
 
-def test_more_jobs_than_may_run(tasks):
-    with config_context(task_function="scarce-tasks"):
+@pytest.fixture
+def two_at_a_time(cloud, task_functions):
+    """Let two tasks run at the same time; the account has the rest again afterwards."""
+    client, name = boto3.client("lambda"), {"FunctionName": "hasty-tasks"}
+    client.put_function_concurrency(**name, ReservedConcurrentExecutions=2)
+    yield
+    client.delete_function_concurrency(**name)
+    client.close()
+
+
+def test_more_jobs_than_may_run(tasks, two_at_a_time, monkeypatch):
+    monkeypatch.setattr(aws_lambda_function, "_LEAST_TIMEOUT", 1)
+    with config_context(task_function="hasty-tasks"):
         assert joblib.effective_n_jobs(-1) == 2
         with pytest.raises(ConfigurationError, match="n_jobs=3, but the reserved .* lets 2 run"):
             Parallel(n_jobs=3)(delayed(where)() for _ in range(3))

@@ -64,7 +64,7 @@ def test_a_worker_that_goes_on_by_itself_finds_exactly_the_same(
     monkeypatch.setattr(_trainer.Run, "_offer", lambda *args: (offers.append(1), offer(*args)))
     own = fit(*cancer, **parameters)
     assert len(offers) == 1
-    monkeypatch.setattr(_trainer, "MOST_WEIGHTS", 0)
+    monkeypatch.setattr(_trainer.Run, "goes_alone", False)
     posted = fit(*cancer, **parameters)
     assert len(offers) == 1 + posted.n_iter_
     assert np.array_equal(own.coef_, posted.coef_)
@@ -183,7 +183,7 @@ def test_inline_keeps_what_is_larger_than_its_buffer_in_files(many_blocks, monke
     monkeypatch.delattr("sklearn_cirrus._place.MemoryStore")
     with config_context(buffer_bytes=0):
         assert fit(X, y, backend="inline").coef_.tobytes() == expected.coef_.tobytes()
-    assert not os.listdir(scratch_folder())
+    assert "runs" not in os.listdir(scratch_folder())  # a dataset without a url is kept there
 
 
 @pytest.mark.parametrize("backend", ["inline", "local"])
@@ -242,14 +242,3 @@ def test_two_processes_on_one_server(theirs, noisy):
     answers = [process.communicate(timeout=120) for process in processes]
     assert answers == [("0\n", ""), ("1\n", "")]
     assert theirs.client.keys() == []
-
-
-@pytest.mark.parametrize("backend", ["inline", "local"])
-def test_verbose_shows_a_bar_on_stderr(noisy, backend, capfd):
-    fit(*noisy, backend=backend, tol=None)
-    assert capfd.readouterr() == ("", "")
-    fit(*noisy, backend=backend, tol=None, verbose=1)
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "CirrusLogisticRegression: 100%" in err and "epoch 5.0/5" in err
-    assert "loss=" in err and "rows/s=" in err and err.endswith("\n")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import OrderedDict
 from types import SimpleNamespace
 
 import pytest
@@ -32,7 +33,7 @@ def context(seconds=60.0, memory=512):
 @pytest.fixture
 def event(tmp_path, monkeypatch):
     """An event whose job is in a folder."""
-    monkeypatch.setattr(store, "_kept", {})
+    monkeypatch.setattr(store, "_kept", OrderedDict())
     url = tmp_path.as_uri()
     store.keep_store(url).put("runs/abc/job-000001.json", json.dumps(JOB.to_json()).encode())
     return {
@@ -105,4 +106,7 @@ def test_the_store_is_kept_for_the_next_invocation(event, given, tmp_path):
     handler.handle(event, context())
     assert store.keep_store(event["store_url"]) is first
     other = store.keep_store((tmp_path / "other").as_uri())
-    assert list(store._kept.values()) == [other]
+    assert list(store._kept.values()) == [first, other]
+    for i in range(4):  # as many as are kept
+        store.keep_store((tmp_path / f"more-{i}").as_uri())
+    assert not {first, other} & set(store._kept.values())

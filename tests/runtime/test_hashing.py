@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import FeatureHasher
 
+from cirrus_runtime.errors import BlockError
 from cirrus_runtime.hashing import hash_table
 from cirrus_runtime.tables import TableBlock, Text
 
@@ -60,6 +61,45 @@ def test_buckets():
     texts = [{"c": bucket} if bucket else {} for bucket in buckets]
     oracle = FeatureHasher(2**20, alternate_sign=False).transform(texts)
     assert (found != oracle).nnz == 0
+
+
+def test_buckets_of_all_small_counts_and_of_numbers_between():
+    numbers = np.concatenate([np.arange(1100.0), np.arange(1100) + 0.5, np.logspace(3, 300, 500)])
+    table = TableBlock(("c",), (numbers,))
+    found = as_matrix(hash_table(table, 2**20, False, "buckets"))
+    texts = [{"c": str(int(bucket))} for bucket in np.log1p(numbers) ** 2]
+    oracle = FeatureHasher(2**20, alternate_sign=False).transform(texts)
+    assert (found != oracle).nnz == 0
+
+
+@pytest.mark.parametrize("n_columns", [63, 64, 65, 130, 1000])
+@pytest.mark.parametrize("n_features", [50, 2**20])
+def test_rows_of_many_columns(n_columns, n_features):
+    """Also whose names have every length, and texts every length that a word of four may end in."""
+    rng = np.random.default_rng(n_columns)
+    cells = [[f"{'x' * (i % 9)}{j}" for i in rng.integers(0, 50, 3)] for j in range(n_columns)]
+    names = tuple(f"{'n' * (j % 7)}{j}" for j in range(n_columns))
+    table = TableBlock(names, tuple(map(Text.of, cells)))
+    found = as_matrix(hash_table(table, n_features, True, dtype=np.float64))
+    oracle = FeatureHasher(n_features).transform(as_dicts(table))
+    assert abs(found - oracle).sum() == 0  # sums of ones are exact
+    assert found.has_sorted_indices
+
+
+@pytest.mark.parametrize("rows", [[], [3], [0, 1, 2], [399, 7, 7, 0]])
+def test_some_rows(rows):
+    table = random_table(1, 400)
+    rows = np.array(rows, np.int64)
+    found = hash_table(table, 1000, True, rows=rows)
+    whole = as_matrix(hash_table(table, 1000, True))
+    assert (as_matrix(found) != whole[rows]).nnz == 0
+    assert found.n_rows == len(found.labels) == len(rows)
+
+
+def test_rows_that_are_not_there():
+    for rows in ([400], [-1]):
+        with pytest.raises(BlockError, match="400 rows"):
+            hash_table(random_table(1, 400), 8, True, rows=np.array(rows))
 
 
 def test_ones_take_no_space():

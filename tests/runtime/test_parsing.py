@@ -160,6 +160,14 @@ def test_a_quote_that_is_never_closed_is_a_bad_row():
     assert "never closed" in parsed.bad[0].reason
 
 
+@pytest.mark.parametrize("kind", ["number", "text"])
+def test_a_missing_label_is_a_bad_row(kind):
+    parsed = parse_delimited(b"1,\n,2\n3,4\n", [kind, "number"], ",", '"', label=0)
+    assert parsed.columns[1].tolist()[1:] == [4]
+    assert (parsed.n_bad, parsed.bad[0].line) == (1, 1)
+    assert "label is missing" in parsed.bad[0].reason
+
+
 def test_skipped_columns_and_many_bad_rows():
     text = b"a,1\n" + b"x\n" * 1000 + b"b,2\n"
     parsed = parse_delimited(text, ["skip", "number"], ",", None)

@@ -24,6 +24,7 @@ JOB = TrainJob(
     generation=7,
     prefetch=False,
     buffer_bytes=2**40,
+    cache_bytes=2**41,
     lease_seconds=0.1,
     kind="full_batch",
     options={"alpha": 0.1},

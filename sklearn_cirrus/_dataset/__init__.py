@@ -1,0 +1,5 @@
+"""Data sets on the object store."""
+
+from .dataset import Dataset
+
+__all__ = ["Dataset"]

@@ -1,0 +1,58 @@
+"""The curves of a record, thinned out for the page."""
+
+import numpy as np
+
+from ._downsampling import largest_triangles
+
+AXES = ("seconds", "cost", "rows")  # what curves may be drawn against
+
+_POINTS = 400  # of a curve
+_BINS = 100  # of time, over which speeds are means
+
+
+def curves_of(record, axis):
+    """Return the curves of a record by name, each a pair of lists (x, y).
+
+    Losses are thinned out by :func:`largest_triangles`. Speeds are means over hundredths of the
+    time: epochs of a small fit end faster than the clock of their reports ticks.
+
+    Parameters
+    ----------
+    record : Record
+    axis : {"seconds", "cost", "rows"}
+    """
+    epochs = {name: np.array(column) for name, column in record.epochs.items()}
+    states = {name: np.array(column) for name, column in record.states.items()}
+    x = epochs[axis]
+    curves = {name: _thin(x, epochs[name]) for name in ("train_loss", "valid_loss")}
+    for name in ("rows", "updates", "cost"):
+        curves[f"{name}_per_second"] = _speed(epochs["seconds"], epochs[name], x)
+    if axis == "seconds":
+        for name in ("working", "starting", "waiting", "relaunches"):
+            curves[name] = _thin(states["seconds"], states[name])
+        curves["cost"] = _thin(x, epochs["cost"])
+    return curves
+
+
+def _thin(x, y):
+    """Return a curve of a few hundred points."""
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    kept = largest_triangles(x, y, _POINTS)
+    return [x[kept].tolist(), y[kept].tolist()]
+
+
+def _speed(seconds, total, x):
+    """Return how fast a sum grows, over bins of time, against x at their ends."""
+    known = np.isfinite(seconds) & np.isfinite(total) & np.isfinite(x)
+    seconds, total, x = (np.concatenate([[0.0], values[known]]) for values in (seconds, total, x))
+    if len(seconds) < 2 or not seconds[-1] > 0:
+        return [[], []]
+    edges = np.linspace(0, seconds[-1], _BINS + 1)[1:]
+    ends = np.unique(np.searchsorted(seconds, edges, side="right") - 1)  # the last of each bin
+    ends = ends[ends > 0]
+    starts = np.concatenate([[0], ends[:-1]])
+    passed = seconds[ends] - seconds[starts]
+    good = passed > 0
+    speed = (total[ends] - total[starts])[good] / passed[good]
+    return [x[ends][good].tolist(), speed.tolist()]

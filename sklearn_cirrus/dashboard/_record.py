@@ -1,0 +1,238 @@
+"""One run or search, as its journal tells it."""
+
+import json
+import time
+from array import array
+
+from .._journal import is_held
+
+_OF_EPOCH = ("seconds", "cost", "rows", "updates", "train_loss", "valid_loss")
+_OF_STATE = ("seconds", "working", "starting", "waiting", "relaunches")
+_CHUNK = 1 << 20  # bytes that are read at a time
+_SILENCE_SECONDS = 3.0  # of a journal that is still written to: then its process is looked for
+_RECENT = 20  # epochs that say how fast a run is
+_SHOWN_FAULTS = 20
+_NAN = float("nan")
+
+
+class Record:
+    """What is known of a journal so far.
+
+    Parameters
+    ----------
+    path : Path
+        Of the journal.
+
+    Attributes
+    ----------
+    name : str
+        Of the journal.
+    version : int
+        Grows with every change.
+    epochs, states : dict of str to array of float
+        Columns, nan where nothing is known. ``rows`` and ``updates`` are sums since the beginning.
+    candidates : list of dict
+        Parameters.
+    standing : dict
+        By candidate: epochs, held-out loss, train loss, status.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.name = path.stem
+        self.version = 0
+        self.epochs = {name: array("d") for name in _OF_EPOCH}
+        self.states = {name: array("d") for name in _OF_STATE}
+        self.candidates = []
+        self.standing = {}
+        self.start = None
+        self._epoch = {}
+        self._state = {}
+        self._end = None
+        self._faults = []
+        self._refused = []
+        self._read = 0  # bytes
+        self._rest = b""
+        self._changed = time.monotonic()
+        self._is_lost = self._is_stopping = False
+
+    def refresh(self, size, deadline):
+        """Read what has come, until a deadline; ``size`` is that of the file.
+
+        Returns
+        -------
+        bool
+            Whether all has been read.
+        """
+        if self._read < size:
+            with open(self.path, "rb") as file:
+                file.seek(self._read)
+                while self._read < size and time.monotonic() < deadline:
+                    chunk = file.read(min(_CHUNK, size - self._read))
+                    if not chunk:
+                        break
+                    self._read += len(chunk)
+                    self._take(chunk)
+            self._changed = time.monotonic()
+            self.version += 1
+        elif self._end is None and time.monotonic() - self._changed > _SILENCE_SECONDS:
+            self._changed = time.monotonic()
+            is_lost = not is_held(self.path)
+            self.version += is_lost != self._is_lost
+            self._is_lost = is_lost
+        return self._read >= size
+
+    def _take(self, chunk):
+        """Take the whole lines of what was read."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        try:
+            events = json.loads(b"[" + b",".join(lines) + b"]")  # much faster than one by one
+        except ValueError:
+            events = [event for event in map(_parse, lines) if event is not None]
+        for event in events:
+            take = self._TAKERS.get(event.get("event")) if isinstance(event, dict) else None
+            if take is not None:
+                take(self, event)
+
+    def _take_start(self, event):
+        self.start = event
+
+    def _take_epoch(self, event):
+        self._epoch = event
+        updates = self.epochs["updates"]
+        before = updates[-1] if updates else 0.0
+        for name, column in self.epochs.items():
+            value = _number(event.get(name))
+            column.append(before + value if name == "updates" else value)
+
+    def _take_state(self, event):
+        self._state = event
+        self._faults += event.get("faults", ())
+        for name, column in self.states.items():
+            column.append(_number(event.get(name)))
+
+    def _take_end(self, event):
+        self._end = event
+
+    def _take_stopping(self, event):
+        self._is_stopping = True
+
+    def _take_candidates(self, event):
+        self.candidates += event["params"]
+
+    def _take_standing(self, event):
+        for candidate, *values in event["candidates"]:
+            self.standing[candidate] = values
+
+    def _take_refused(self, event):
+        self._refused.append(event.get("what"))
+
+    _TAKERS = {
+        "start": _take_start,
+        "epoch": _take_epoch,
+        "state": _take_state,
+        "end": _take_end,
+        "stopping": _take_stopping,
+        "candidates": _take_candidates,
+        "standing": _take_standing,
+        "refused": _take_refused,
+    }
+
+    @property
+    def status(self):
+        """``running``, ``stopping``, ``lost`` (its process has vanished), or why it has ended."""
+        if self._end is not None:
+            return self._end["reason"]
+        if self._is_lost:
+            return "lost"
+        return "stopping" if self._is_stopping else "running"
+
+    def summary(self):
+        """Return what the page shows of it beside curves, a dict for JSON."""
+        start, last = self.start or {}, self._end or {}
+        latest = max((self._epoch, self._state), key=lambda event: event.get("seconds", 0.0))
+        seconds = last.get("seconds", latest.get("seconds", 0.0))
+        cost = last.get("cost", latest.get("cost"))
+        rates = self._rates()
+        names = ("id", "kind", "time", "estimator", "params", "settings", "max_iter", "search")
+        return {
+            **{name: start.get(name) for name in (*names, "candidate", "splits")},
+            "name": self.name,
+            "status": self.status,
+            "error": last.get("error"),
+            "seconds": seconds,
+            "cost": cost,
+            "epoch": self._epoch.get("epoch", 0),
+            **{name: self._epoch.get(name) for name in ("train_loss", "valid_loss", "fits")},
+            "objective": self._epoch.get("objective"),
+            "rows_of_data": start.get("rows"),
+            "rows": latest.get("rows", 0),
+            **rates,
+            "forecast": self._forecast(cost, rates),
+            "workers": {name: self._state.get(name) for name in _OF_STATE[1:4]},
+            "cold_starts": self._state.get("cold_starts"),
+            "relaunches": max(e.get("relaunches") or 0 for e in (self._state, self._epoch)),
+            "restarts": self._epoch.get("restarts", 0),
+            "memory": self._state.get("memory"),
+            "faults": self._faults[-_SHOWN_FAULTS:],
+            "refused": self._refused[-_SHOWN_FAULTS:],
+            "n_candidates": len(self.candidates),
+        }
+
+    def _rates(self):
+        """Return rows, updates, US dollars and epochs a second: of late, or in all at the end."""
+        columns = self.epochs
+        n = len(columns["seconds"])
+        first = 0 if self._end is not None else max(0, n - 1 - _RECENT)
+        names = ("rows", "updates", "cost")
+        if n < 2 or columns["seconds"][-1] <= columns["seconds"][first]:
+            return dict.fromkeys((*(f"{name}_per_second" for name in names), "epoch_seconds"))
+        passed = columns["seconds"][-1] - columns["seconds"][first]
+        rates = {
+            f"{name}_per_second": _plain((columns[name][-1] - columns[name][first]) / passed)
+            for name in names
+        }
+        return rates | {"epoch_seconds": passed / (n - 1 - first)}
+
+    def _forecast(self, cost, rates):
+        """Return US dollars in the end, if all epochs are run; None if that is not known."""
+        most, seconds = (self.start or {}).get("max_iter"), rates["epoch_seconds"]
+        if self._end is not None or None in (most, seconds, cost, rates["cost_per_second"]):
+            return None
+        left = max(0, most - self._epoch.get("epoch", 0))
+        return cost + left * seconds * rates["cost_per_second"]
+
+    def leaderboard(self):
+        """Return the candidates that were trained, the smallest held-out loss first."""
+        rows = []
+        for candidate, (epochs, held_out, train, status) in self.standing.items():
+            params = self.candidates[candidate] if candidate < len(self.candidates) else {}
+            rows.append(
+                {
+                    "candidate": candidate,
+                    "params": params,
+                    "epochs": epochs,
+                    "held_out_loss": held_out,
+                    "train_loss": train,
+                    "status": status,
+                }
+            )
+        return sorted(rows, key=lambda row: (row["held_out_loss"] is None, row["held_out_loss"]))
+
+
+def _number(value):
+    """Return a number as a float, nan in place of anything else."""
+    return float(value) if isinstance(value, int | float) else _NAN
+
+
+def _plain(value):
+    """Return a number for JSON: None if it is nan."""
+    return None if value != value else value
+
+
+def _parse(line):
+    """Return what is in a line of JSON, or None."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
