@@ -82,12 +82,12 @@ def test_a_fit_appears_its_curves_move_and_stop_stops_it(open_page, tmp_path):
         page.wait_for_function(moved, arg=drawn)
         assert page.get_by_role("img", name="Loss. train").count() == 1
     finally:
-        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Stop", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name="Stop").click()
         thread.join(30)
     assert not thread.is_alive() and len(caught) == 1 and clf.n_iter_ > 0
     page.locator("#head .status.stopped").wait_for()
-    assert page.get_by_role("button", name="Stop").count() == 0
+    assert page.locator("#stop").count() == 0
 
 
 def test_runs_are_compared_with_the_keyboard_alone(open_page, write):
@@ -184,9 +184,9 @@ def contrasts(page):
 
 def test_two_hundred_runs(open_page, write):
     for number in range(200):
-        write(f"{number:03d}-r{number}", START | {"id": f"r{number}"}, *map(epoch, range(1, 50)))
+        write(f"{number:03d}-r{number}", START | {"id": f"r{number}"}, *map(epoch, range(1, 10)))
     page = open_page()
     page.locator("#runs li").nth(199).wait_for()
     page.locator("#runs button").nth(150).click()
     page.locator("#head").get_by_text("r49").wait_for()
-    assert value(page, "Train loss").inner_text() == "0.02041"
+    assert value(page, "Train loss").inner_text() == "0.1111"

@@ -58,7 +58,7 @@ def test_it_is_read_in_pieces_of_any_size(tmp_path, monkeypatch):
     monkeypatch.setattr(_record, "_CHUNK", 7)
     path = tmp_path / "1-pieces.jsonl"
     record = Record(path)
-    for size in range(1, len(text), 13):
+    for size in range(1, len(text), 61):
         path.write_text(text[:size])
         record.refresh(size, time.monotonic() + 10)
     path.write_text(text)
