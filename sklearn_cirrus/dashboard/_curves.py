@@ -49,8 +49,8 @@ def _speed(seconds, total, x):
     if len(seconds) < 2 or not seconds[-1] > 0:
         return [[], []]
     edges = np.linspace(0, seconds[-1], _BINS + 1)[1:]
-    ends = np.unique(np.searchsorted(seconds, edges))
-    ends = ends[(ends > 0) & (ends < len(seconds))]
+    ends = np.unique(np.searchsorted(seconds, edges, side="right") - 1)  # the last of each bin
+    ends = ends[ends > 0]
     starts = np.concatenate([[0], ends[:-1]])
     passed = seconds[ends] - seconds[starts]
     good = passed > 0

@@ -1,18 +1,15 @@
 """The server as a browser meets it, over a socket: who may ask, and what is answered."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 from sklearn_cirrus import dashboard as dashboard_package
+from sklearn_cirrus.cli import main
 from sklearn_cirrus.dashboard import start_dashboard
 from sklearn_cirrus.exceptions import ConfigurationError
 
@@ -187,21 +184,17 @@ def test_a_setting_starts_it_with_the_first_fit(tmp_path, caplog, monkeypatch):
         server.close()
 
 
-def test_the_command_serves_until_it_is_interrupted(tmp_path, write):
+def test_the_command_serves_until_it_is_interrupted(tmp_path, write, monkeypatch, capsys):
     write("1-a1", START)
-    command = Path(sys.executable).with_name("sklearn-cirrus")
-    with subprocess.Popen(
-        [command, "dashboard"],
-        env=os.environ | {"CIRRUS_JOURNAL": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            url = process.stdout.readline().strip()
-            assert [run["id"] for run in first_event(url)["runs"]] == ["a1"]
-            process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
-            assert process.stderr.read() == ""
-        finally:
-            process.kill()
+    served = []
+
+    def look_and_interrupt(server):
+        served.append((server, first_event(server.url)["runs"][0]["id"]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_cirrus.dashboard._server.DashboardServer.wait", look_and_interrupt)
+    monkeypatch.setenv("CIRRUS_JOURNAL", str(tmp_path))
+    assert main(["dashboard"]) == 130
+    ((server, name),) = served
+    assert name == "a1" and not server._thread.is_alive()
+    assert capsys.readouterr() == (f"{server.url}\n", "")
