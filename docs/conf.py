@@ -32,8 +32,20 @@ numpydoc_show_class_members = False  # autodoc lists them, each with its text
 # RT03), and what a context manager yields (YD01).
 numpydoc_validation_checks = {"all", "ES01", "EX01", "PR07", "RT03", "SA01", "YD01"}
 
+# Records say what each field is under "Attributes", and numpydoc would have it twice. What the
+# emulator's methods do is said in a sentence each.
+numpydoc_validation_exclude = {
+    r"\.(StageUsage|Usage|Invocation|SlotInfo|FaultPlan)$",
+    r"\.emulator\.",
+}
+
 suppress_warnings = ["myst.domains"]  # sphinx-argparse has no part in links of Markdown
 
 # Classes of others are named in docstrings; their inventories are not read, so that the build
 # needs no network.
-nitpick_ignore_regex = [("py:.*", r"(sklearn|matplotlib|pathlib|collections\.abc)\..*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(sklearn|matplotlib|pathlib|collections\.abc)\..*"),
+    # Properties that a class has among its attributes; types cut in two.
+    ("py:(obj|attr)", r"(shape|columns|dtypes|classes|y|skipped_rows|faults)"),
+    ("py:class", r"(tuple\[float|sklearn_cirrus\.emulator\._faults\.RunFaults)"),
+]

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._optimality import Objective, reachable_gain
+from ._stages import OF_CALLER
 
 _NEARLY = 100  # times tol: what the objective may lie above the optimum by, relatively
 _STEPS = 10  # on all rows, to find out, and they find most of it
@@ -55,14 +56,14 @@ def look_for_better(fit, schedule, spec, columns, outcome):
     return near and (schedule.converged or knows), gain
 
 
-def warn_of_nonconvergence(params, outcome, n_classes):
+def warn_of_nonconvergence(params, outcome, n_classes, stacklevel=OF_CALLER):
     """Warn when the weights are not the optimum, as far as can be told; called by ``fit``."""
     if outcome.cut:
         reason = (
             f"{outcome.cut}, after {outcome.n_iter} whole iterations and "
             f"{outcome.cost:.3g} US dollars: the model is what had been learnt by then."
         )
-        warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+        warnings.warn(reason, ConvergenceWarning, stacklevel=stacklevel)
         return
     final = outcome.history[-1]["objective"]
     if final > np.log(n_classes):
@@ -88,4 +89,4 @@ def warn_of_nonconvergence(params, outcome, n_classes):
             f"{outcome.gain:.1%} at least. Lower tol, increase n_iter_no_change and max_iter, or "
             "use solver='lbfgs'."
         )
-    warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+    warnings.warn(reason, ConvergenceWarning, stacklevel=stacklevel)

@@ -22,3 +22,11 @@ def costs_of(reports):
         "stall_seconds": sum(min(report.wait, report.load) for report in reports),
         "workers": len({report.worker for report in reports}),
     }
+
+
+def mean_penalty(reports):
+    """Return the penalty per unit of weight that workers have told of."""
+    if len(reports) == 1:
+        return reports[0].penalty  # to the last bit as the worker has it, which goes on by it
+    weight = sum(report.weight for report in reports)
+    return sum(report.penalty * report.weight for report in reports) / weight

@@ -24,6 +24,7 @@ from ._logistic_fit import LogisticFit
 from ._logistic_state import warm_start
 from ._reach import check_reach
 from ._resume import identity_of
+from ._stages import OF_CALLER
 
 
 def fit_dataset(model, config, data, y, sample_weight):
@@ -94,7 +95,7 @@ def _train(model, config, data, indices, counts, classes, start, one_pass=False)
     model.classes_ = classes
     model._take(outcome)
     if not one_pass:
-        warn_of_nonconvergence(model, outcome, len(classes))
+        warn_of_nonconvergence(model, outcome, len(classes), OF_CALLER + 2)
 
 
 class DatasetFit(LogisticFit):

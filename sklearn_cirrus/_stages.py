@@ -10,6 +10,10 @@ from dataclasses import asdict, dataclass, replace
 
 STAGES = ("preprocessing", "training", "tuning")
 
+# The stacklevel of a warning by a function that a method calls which is decorated with `stage`:
+# the function, the method, the decorator, the method's caller.
+OF_CALLER = 4
+
 _current: ContextVar[str | None] = ContextVar("sklearn_cirrus_stage", default=None)
 _lock = threading.Lock()
 

@@ -22,7 +22,7 @@ from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.course import MOST_WEIGHTS, Course, Penalty
 from cirrus_runtime.errors import CirrusError
 
-from ._costs import costs_of
+from ._costs import costs_of, mean_penalty
 from ._outcome import CutShort, Outcome
 from ._recovery import LastingRun
 from ._rounds import Round, loss_leases, train_leases
@@ -216,8 +216,7 @@ class Run(LastingRun):
             weights = self.server.dump("weights")
             penalty = self._penalty(weights)
         else:
-            penalty = sum(report.penalty * report.weight for report in reports)
-            penalty /= sum(report.weight for report in reports)
+            penalty = mean_penalty(reports)
         entry = self._entry(self._epoch, reports, penalty, self._schedule)
         if self._valid is not None:
             losses = self._await("loss")

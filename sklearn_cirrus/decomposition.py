@@ -10,7 +10,7 @@ from ._factor_model import FactorModel
 from ._factorization_parameters import check_parameters
 from ._parameters import plain_count
 from ._rating_matrix import moments, rating_matrix, rating_weights
-from ._stages import stage
+from ._stages import OF_CALLER, stage
 from .config import get_config
 
 __all__ = ["CirrusMatrixFactorization"]
@@ -281,7 +281,7 @@ class CirrusMatrixFactorization(FactorModel):
             )
         else:
             return
-        warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+        warnings.warn(reason, ConvergenceWarning, stacklevel=OF_CALLER)
 
     def _hopeless(self, matrix, weights):
         """Return an objective that is worse than that of no factors, even if ratings are all one.

@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 from sklearn_cirrus._growth import Growth
@@ -89,8 +90,10 @@ def test_a_run_grows(monkeypatch, caplog):
     X = random.normal(size=(12_000, 10)).astype(np.float32)
     y = (X[:, 0] + random.normal(size=len(X)) > 0).astype(int)
     model = CirrusLogisticRegression(
-        max_iter=10, tol=None, n_workers="auto", random_state=0, batch_size=200
+        max_iter=40, tol=None, n_workers="auto", random_state=0, batch_size=200
     )
+    with config_context(block_bytes=30_000):
+        clone(model).set_params(n_workers=2, max_iter=1).fit(X, y)  # the processes are there now
     stage_report(reset=True)
     with config_context(block_bytes=30_000), caplog.at_level(logging.INFO, "sklearn_cirrus"):
         model.fit(X, y)

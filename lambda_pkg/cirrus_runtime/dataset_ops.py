@@ -5,9 +5,8 @@ Each takes the view of the dataset from the job, and the name of a block as that
 
 import numpy as np
 
-from .blocks import Block
 from .dataset_objects import block_name, put_block
-from .errors import BlockError
+from .linear import margins_of
 from .store import keep_store
 from .tables import TableBlock
 from .views import as_numbers, pack_numbers, read_view, unpack_numbers
@@ -79,17 +78,7 @@ class Margins(_OnBlocks):
         self._coef = unpack_numbers(job.options["coef"]).reshape(self._intercept.size, -1)
 
     def apply(self, lease, block):
-        d = self._coef.shape[1]
-        if not isinstance(block, Block) or block.n_features != d:
-            raise BlockError(f"{lease.name} does not have the {d} columns of the model")
-        rows = np.repeat(np.arange(block.n_rows), np.diff(block.indptr))
-        margins = np.empty((block.n_rows, self._intercept.size))
-        for i, coef in enumerate(self._coef):
-            parts = coef[block.indices]
-            if block.data is not None:
-                parts *= block.data
-            margins[:, i] = np.bincount(rows, parts, minlength=block.n_rows)
-        margins += self._intercept
+        margins = margins_of(block, self._coef, self._intercept, lease.name)
         return block.n_rows, pack_numbers(margins)
 
 

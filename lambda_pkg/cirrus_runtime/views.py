@@ -21,6 +21,7 @@ from .blocks import Block, decode_block
 from .dataset_objects import digest_of
 from .errors import BlockError
 from .hashing import hash_table
+from .linear import margins_of, probabilities_of
 from .store import keep_store
 from .tables import TableBlock, Text, decode_table
 
@@ -243,4 +244,15 @@ def _labels(block, step, name):
     return replace(block, labels=labels, weights=weights)
 
 
-_STEPS = {"hash": _hash, "affine": _affine, "rows": _rows, "labels": _labels}
+def _scores(block, step, name):
+    """What a linear model says of rows, as columns ``names``: margins, or probabilities."""
+    intercept = unpack_numbers(step["intercept"])
+    coef = unpack_numbers(step["coef"]).reshape(intercept.size, -1)
+    scores = margins_of(block, coef, intercept, name)
+    if step["method"] == "predict_proba":
+        scores = probabilities_of(scores)
+    columns = tuple(np.ascontiguousarray(scores.T))
+    return TableBlock(tuple(step["names"]), columns, block.labels, block.weights)
+
+
+_STEPS = {"hash": _hash, "affine": _affine, "rows": _rows, "labels": _labels, "scores": _scores}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .makers import Makers
+from .predictions import scores_step
 from .reading import read_arrays, read_head, read_label_indices
 from .selection import blocks_of, select_rows, view_of
 
@@ -92,17 +93,31 @@ class Dataset(Makers):
         return widths[-1] if widths else self.manifest.n_features
 
     @property
+    def _last(self):
+        """The last step that made other columns, or an empty one."""
+        made = [step for step in self.steps if step["step"] in ("hash", "rows", "scores")]
+        return made[-1] if made else {"step": None}
+
+    @property
     def is_table(self):
         """Whether it has columns of numbers and text, not sparse rows."""
-        return self.manifest.kind == "table" and not any(
-            step["step"] in ("hash", "rows") for step in self.steps
-        )
+        last = self._last["step"]
+        return last == "scores" or (last is None and self.manifest.kind == "table")
 
     @property
     def columns(self):
         """Names of the columns, or None."""
+        if self._last["step"] == "scores":
+            return list(self._last["names"])
         hashed = any(step["step"] == "hash" for step in self.steps)
         return None if hashed or self.manifest.names is None else list(self.manifest.names)
+
+    @property
+    def types(self):
+        """Kind of each column of a table: "number" or "text"."""
+        if self._last["step"] == "scores":
+            return ["number"] * self.shape[1]
+        return self.manifest.types
 
     @property
     def dtype(self):
@@ -117,7 +132,7 @@ class Dataset(Makers):
             return self.dtype
         words = {"number": self.dtype, "text": "text"}
         names = self.columns or [f"x{i}" for i in range(self.shape[1])]
-        return {name: words[kind] for name, kind in zip(names, self.manifest.types, strict=True)}
+        return {name: words[kind] for name, kind in zip(names, self.types, strict=True)}
 
     @property
     def classes(self):
@@ -232,6 +247,31 @@ class Dataset(Makers):
 
         manifest, url, cost = persist(self, url, overwrite, verbose)
         return type(self)(url, manifest, cost=cost)
+
+    def predictions(self, model, method="predict_proba"):
+        """Return what a model says of the rows, as a dataset: computed by who reads it.
+
+        :meth:`persist` writes it to a store, where ``model.predict_proba(data)`` brings it here.
+
+        Parameters
+        ----------
+        model : CirrusLogisticRegression
+            Fitted on such columns.
+        method : {"predict_proba", "decision_function"}, default="predict_proba"
+
+        Returns
+        -------
+        Dataset
+            A column for each class, named by it; "margin" alone for the margins of two classes.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted on other columns, or there is no such method.
+        """
+        return self.with_step({"step": "rows", "dtype": "float64"}).with_step(
+            scores_step(self, model, method)
+        )
 
     def __array__(self, *args, **kwargs):
         raise TypeError(

@@ -29,7 +29,7 @@ def persist(data, url, overwrite, verbose):
             data.manifest,
             kind="table" if data.is_table else "rows",
             names=data.columns,
-            types=data.manifest.types if data.is_table else None,
+            types=data.types if data.is_table else None,
             n_features=data.shape[1],
             dtype=data.dtype,
             blocks=[told[i] for i in sorted(told)],

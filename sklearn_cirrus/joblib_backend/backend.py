@@ -37,8 +37,10 @@ class CirrusBackend(AutoBatchingMixin, ParallelBackendBase):
 
     Parameters
     ----------
-    nesting_level, inner_max_num_threads
-        joblib's.
+    nesting_level : int or None, default=None
+        Of joblib.
+    inner_max_num_threads : int or None, default=None
+        Threads that a library may use inside a task; None: as joblib decides.
     where : {None, "local", "lambda", "inline"}, default=None
         ``"local"``: worker processes of this machine. ``"lambda"``: AWS Lambda. ``"inline"``: one
         after the other, here. None: the ``backend`` of the configuration.

@@ -24,7 +24,7 @@ DEFAULTS = {
 class Parameters(SimpleNamespace):
     """What a fit asks of an estimator."""
 
-    def get_params(self):
+    def get_params(self, deep=True):
         return dict(vars(self))
 
 

@@ -36,7 +36,9 @@ def stored():
         folder = _scratch._scratch and _scratch._scratch.folder
         if folder is None:
             return 0
-        return sum(len(files) for _, _, files in os.walk(folder))
+        # Datasets that have no url of their own are kept there for the process.
+        folders = (here for here, _, _ in os.walk(folder) if "datasets" not in Path(here).parts)
+        return sum(len(files) for here in folders for files in [next(os.walk(here))[2]])
 
     return count
 

@@ -152,7 +152,8 @@ def test_what_is_printed_and_warned_of_comes_here(cirrus, capsys):
     with pytest.warns(RuntimeWarning) as caught:
         assert Parallel()(delayed(speak)(i) for i in range(2)) == [0, 1]
     assert sorted(str(warning.message) for warning in caught) == ["task 0", "task 1"]
-    assert {warning.filename for warning in caught} == {__file__}
+    # cloudpickle from 3.2 on gives what it pickles by value no file's name
+    assert {warning.filename for warning in caught} <= {__file__, "<dynamic-code>"}
     captured = capsys.readouterr()
     assert sorted(captured.out.splitlines()) == ["said 0", "said 1"]
     assert sorted(captured.err.splitlines()) == ["complained 0", "complained 1"]

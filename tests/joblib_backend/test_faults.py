@@ -120,7 +120,7 @@ def test_an_exception_comes_here_with_the_traceback_of_the_worker(cirrus):
         Parallel()(delayed(fail)(error, None, i) for i in range(4))
     cause = raised.value.__cause__
     assert isinstance(cause, RemoteTraceback)
-    assert "in fail" in str(cause) and "raise kind" in str(cause)
+    assert "in fail" in str(cause) and "Particular" in str(cause)
     assert pickle.loads(pickle.dumps(cause)).text == cause.text
 
 

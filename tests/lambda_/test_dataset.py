@@ -16,7 +16,9 @@ from sklearn_cirrus.exceptions import CirrusError, ConfigurationError
 from ..faults.conftest import labelled
 from .conftest import BUCKET, PARAMETERS, SETTINGS, assert_nothing_left
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:X does not have valid feature names"
+)
 
 
 @pytest.fixture

@@ -62,7 +62,6 @@ def test_deploy_fit_destroy(account, emulator, server_url, worker_bundle, undist
         architecture=target.architecture,
         python=target.python,
         memory=512,
-        timeout=60,
     )
     deployment = load_deployment("mine")
     assert emulator.invocations(deployment.worker) == []
@@ -72,7 +71,7 @@ def test_deploy_fit_destroy(account, emulator, server_url, worker_bundle, undist
         model = CirrusLogisticRegression(**PARAMETERS).fit(X, y)
     assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
     assert model.cost_ > 0
-    assert len(emulator.invocations(deployment.worker)) == 2
+    assert len(emulator.invocations(deployment.worker)) >= 2
     left = account("s3").list_objects_v2(Bucket=deployment.bucket)["Contents"]
     assert {item["Key"].partition("/")[0] for item in left} == {"code"}
     assert destroy("mine")

@@ -64,7 +64,7 @@ def test_a_worker_that_goes_on_by_itself_finds_exactly_the_same(
     monkeypatch.setattr(_trainer.Run, "_offer", lambda *args: (offers.append(1), offer(*args)))
     own = fit(*cancer, **parameters)
     assert len(offers) == 1
-    monkeypatch.setattr(_trainer, "MOST_WEIGHTS", 0)
+    monkeypatch.setattr(_trainer.Run, "goes_alone", False)
     posted = fit(*cancer, **parameters)
     assert len(offers) == 1 + posted.n_iter_
     assert np.array_equal(own.coef_, posted.coef_)

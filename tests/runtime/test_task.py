@@ -215,7 +215,8 @@ def test_warnings_are_noted_whatever_the_filters(run):
     assert len(result["warnings"]) == 100
     module, name, text, file, line = result["warnings"][0]
     assert (module, name, text) == ("builtins", "DeprecationWarning", "it is late")
-    assert file == __file__ and line > 0
+    # cloudpickle from 3.2 on gives what it pickles by value no file's name
+    assert file in (__file__, "<dynamic-code>") and line > 0
     assert result["warnings"][1][2] == "number 0"
 
 

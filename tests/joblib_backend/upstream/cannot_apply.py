@@ -1,7 +1,7 @@
 """Tests of joblib and scikit-learn that cannot pass with backend "cirrus", and why.
 
-A name stands for the test and, up to a ``[`` or within the brackets up to a ``-``, for its
-parameters.
+A name stands for itself and for all that goes on with a ``[``, ``-`` or ``]`` behind it: a test
+with all of its parameters, or with those that begin so.
 """
 
 _DEFAULT = (
@@ -20,12 +20,7 @@ _STATE = "reads objects of this process that its fits have changed; fails with l
 CANNOT_APPLY = {
     # joblib.test.test_parallel
     "test_effective_n_jobs_None": _DEFAULT,
-    "test_nested_backend_in_sequential[parallel_config-multiprocessing-None]": _DEFAULT,
-    "test_nested_backend_in_sequential[parallel_backend-multiprocessing-None]": _DEFAULT,
-    "test_nested_backend_in_sequential[parallel_config-threading-None]": _DEFAULT,
-    "test_nested_backend_in_sequential[parallel_backend-threading-None]": _DEFAULT,
-    "test_nested_backend_in_sequential[parallel_config-loky": _DEFAULT,
-    "test_nested_backend_in_sequential[parallel_backend-loky": _DEFAULT,
+    "test_nested_backend_in_sequential": _DEFAULT,
     "test_nested_parallel_warnings[loky-multiprocessing": "joblib's warning about daemon processes",
     "test_nested_parallel_warnings[multiprocessing-loky": "joblib's warning about loky in daemons",
     "test_nested_parallel_warnings[threading-loky": "joblib's warning about loky in threads",
@@ -82,5 +77,11 @@ CANNOT_APPLY = {
     "test_base_estimator_inputs": _STATE,
     "test_passed_unrequested_metadata[cross_val_score": (
         "expects an exception that no pickle can carry; fails with loky as well"
+    ),
+}
+
+MAY_FAIL = {
+    "test_learning_curve_params": (
+        "two tasks fail at the same time, and it expects the error of the one that began first"
     ),
 }

@@ -6,7 +6,7 @@ folder on PYTHONPATH. What cannot apply is expected to fail, each with its reaso
 
 import joblib
 import pytest
-from cannot_apply import CANNOT_APPLY
+from cannot_apply import CANNOT_APPLY, MAY_FAIL
 
 import sklearn_cirrus  # noqa: F401 (registers the backend)
 from sklearn_cirrus.joblib_backend import CirrusBackend
@@ -33,9 +33,9 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--select-backend") != "cirrus":
         return
     for item in items:
-        for name, reason in CANNOT_APPLY.items():
-            if item.name == name or item.name.startswith((f"{name}[", f"{name}-")):
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        for name, reason in (CANNOT_APPLY | MAY_FAIL).items():
+            if item.name == name or item.name.startswith((f"{name}[", f"{name}-", f"{name}]")):
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=name in CANNOT_APPLY))
 
 
 @pytest.fixture(autouse=True)
