@@ -17,6 +17,7 @@ from sklearn_cirrus import (
     CirrusLogisticRegression,
     CirrusMatrixFactorization,
     config_context,
+    get_config,
 )
 from sklearn_cirrus import _journal as journal_module
 from sklearn_cirrus._journal import Journal, clear, command, is_held, journal_folder
@@ -294,6 +295,21 @@ def test_of_very_many_epochs_some_thousands_are_written(tmp_path):
     assert numbers[:4095] == list(range(1, 4096))
     assert 4096 + 4 * 2048 < len(numbers) < 4096 + 5 * 2048  # 4096 doubled four to five times
     assert np.diff(numbers).max() == 32 and np.all(np.diff(np.diff(numbers)) >= 0)
+
+
+def test_no_secret_is_in_it(tmp_path):
+    config = get_config(
+        redis_url="redis://me:secret@host", store_url="s3://secret", journal=str(tmp_path)
+    )
+    fit = SimpleNamespace(
+        config=config, params=CirrusLogisticRegression(), n_workers=2, one_pass=False
+    )
+    journal = RunJournal(fit, "quiet", 10, 0)
+    journal.begin(SimpleNamespace(place=SimpleNamespace(cost=0.0)))
+    journal.end(OSError("secret"))  # not ours: who knows what its text holds
+    (path,) = tmp_path.iterdir()
+    assert "secret" not in path.read_text()
+    assert [event.get("error") for event in events_of(path)] == [None, "OSError"]
 
 
 def test_values_that_json_has_not(tmp_path):
