@@ -1,7 +1,6 @@
 """What all tests share: a clean environment, and the folder of real data."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,14 +25,17 @@ def pytest_configure(config):
         # A child Python takes the installed package too, not the source tree it is started in.
         PYTHONSAFEPATH="1",
     )
-    state = tempfile.TemporaryDirectory(prefix="cirrus-state-")  # for journals
-    config.add_cleanup(state.cleanup)
-    os.environ["XDG_STATE_HOME"] = state.name
 
 
 def pytest_xdist_auto_num_workers(config):
     """Say how many processes run the tests, unless ``-n`` does: one for each core, two at least."""
     return min(max(2, os.cpu_count() or 1), _MOST_AT_ONCE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def journals(tmp_path_factory):
+    """Keep the journals of runs out of the user's own."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -118,7 +118,7 @@ def test_the_check_for_leftovers_can_fail(data, at_epoch):
     fit(X, y, max_iter=3)
     keys = {key.decode().rpartition(":")[2] for key in found if isinstance(key, bytes)}
     blocks = [name for name in found if isinstance(name, str)]
-    assert keys == {"model", "leases", "metrics"} and len(blocks) > 30
+    assert keys == {"model", "leases", "metrics", "offered"} and len(blocks) > 30
     assert_nothing_left()
 
 

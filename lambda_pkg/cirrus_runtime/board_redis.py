@@ -5,6 +5,10 @@ consumer. Taking is XREADGROUP (and XAUTOCLAIM, for leases that nobody renews), 
 oneself, finishing one transaction of XADD to the reports, XACK and XDEL. Taking the board down
 deletes both streams: Redis then wakes a blocked XREADGROUP with an error.
 
+A transaction whose reply is lost may have been done or not. Leases would be trained on twice if
+they were posted once more, so the transaction that posts them also notes the number of the last
+one, and who does not know looks there first.
+
 The stream of reports has a group too, in which the trainer is a consumer that never gets anything:
 the server knows how long ago it last asked. A key that expires would say the same, until a server
 that is short of memory evicts it.
@@ -50,6 +54,8 @@ class RedisBoard(Board):
         self._prompt = HeldConnection(client)
         self._leases = keys.leases.encode()
         self._reports = keys.reports.encode()
+        self._offered = keys.offered.encode()
+        self._unsure = ()  # numbers of leases that may have been posted: the reply was lost
         self._consumer = _consumer(worker, generation)
         self._lease_seconds = lease_seconds
         self._idle_ms = b"%d" % int(1000 * lease_seconds)
@@ -66,7 +72,9 @@ class RedisBoard(Board):
             pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM") for stream in streams
         ]
         # A trainer that was killed may have left them, and this one goes on with its run.
-        self._transaction([pack(b"UNLINK", *streams), *create])
+        nothing = pack(b"SET", self._offered, b"-1")
+        self._transaction([pack(b"UNLINK", *streams), *create, nothing])
+        self._unsure = ()
         self._heard = -math.inf
         self.beat()
 
@@ -79,7 +87,17 @@ class RedisBoard(Board):
 
     def offer(self, leases):
         self.beat()
-        _check(self._transaction(_post(self._leases, lease) for lease in leases))
+        if self._unsure:
+            posted = self._call(b"GET", self._offered) == b"%d" % self._unsure[-1]
+            leases = [one for one in leases if not (posted and one.number in self._unsure)]
+            self._unsure = ()
+        if not leases:
+            return
+        posts = [_post(self._leases, lease) for lease in leases]
+        self._unsure = tuple(lease.number for lease in leases)
+        note = pack(b"SET", self._offered, b"%d" % self._unsure[-1], b"XX")
+        _check(self._transaction([*posts, note]))
+        self._unsure = ()
 
     def collect(self, timeout):
         self.beat()
@@ -141,7 +159,7 @@ class RedisBoard(Board):
         return info.partition(b"run_id:")[2].split(None, 1)[0].decode()
 
     def take_down(self):
-        self._call(b"UNLINK", self._leases, self._reports)
+        self._call(b"UNLINK", self._leases, self._reports, self._offered)
 
     def join(self):
         command = (b"XGROUP", b"CREATECONSUMER", self._leases, _GROUP, self._consumer)

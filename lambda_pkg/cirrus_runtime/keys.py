@@ -48,6 +48,11 @@ class RunKeys:
         return f"cirrus:{{{self.run_id}}}:metrics"
 
     @property
+    def offered(self):
+        """Number of the last lease that the trainer has posted."""
+        return f"cirrus:{{{self.run_id}}}:offered"
+
+    @property
     def pattern(self):
         """Pattern of all keys of the run, for an ACL user that may have no others."""
         return f"cirrus:{{{self.run_id}}}:*"

@@ -5,6 +5,7 @@ import time
 import pytest
 import redis
 
+from cirrus_runtime.board_redis import RedisBoard
 from cirrus_runtime.engines.connection import pack
 from cirrus_runtime.errors import RunEnded, ServerError, ServerUnavailable, TrainerLost
 
@@ -28,7 +29,7 @@ seats = pytest.fixture(params=ON_SERVERS)(sit_down)
 
 
 def test_a_run_has_keys_until_its_end(seats):
-    assert len(seats.keys_left()) == 2
+    assert len(seats.keys_left()) == 3
     seats.trainer.take_down()
     assert seats.keys_left() == []
 
@@ -139,6 +140,33 @@ def test_a_lease_whose_reply_was_lost_is_found_again(seats, monkeypatch):
     assert [taken.number for taken in take_all(worker)] == [1, 2, 3]  # at once, and none twice
     worker.finish(token, report(0))
     assert [taken.number for taken in seats.trainer.held(0, 0)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("is_done", [True, False], ids=["done", "not done"])
+def test_leases_are_posted_once_though_the_reply_was_lost(seats, monkeypatch, is_done):
+    transaction = RedisBoard._transaction
+
+    def lose(board, packed):
+        if is_done:
+            transaction(board, packed)
+        raise ServerUnavailable("the reply is lost")
+
+    leases = [lease(number) for number in range(4)]
+    seats.trainer.offer(leases[:1])
+    with monkeypatch.context() as patch, pytest.raises(ServerUnavailable):
+        patch.setattr(RedisBoard, "_transaction", lose)
+        seats.trainer.offer(leases[1:3])
+    seats.trainer.offer(leases[1:])  # what was lost and more, as the trainer does
+    assert [taken.number for taken in take_all(seats.worker())] == [0, 1, 2, 3]
+    seats.trainer.offer(leases[1:3])  # meant to be posted once more
+    assert [taken.number for taken in take_all(seats.worker())] == [1, 2]
+
+
+def test_nothing_is_offered_once_the_board_is_down(seats):
+    seats.trainer.take_down()
+    with pytest.raises(RunEnded):
+        seats.trainer.offer([lease(1)])
+    assert seats.keys_left() == []
 
 
 def test_a_lease_finished_while_one_looks_for_lost_ones_is_not_done_again(seats, monkeypatch):
