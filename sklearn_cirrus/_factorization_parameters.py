@@ -3,7 +3,14 @@
 import numpy as np
 
 from ._logistic_parameters import SOLVERS
-from ._parameters import check_choice, check_flag, check_integer, check_real, check_seed
+from ._parameters import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_real,
+    check_training,
+    refuse_meaningless,
+)
 
 # What has no meaning for als, and its default. n_iter_no_change would belong here, but
 # scikit-learn's own checks set it wherever there is one.
@@ -16,24 +23,10 @@ def check_parameters(params):
     _check_alpha(params.alpha)
     check_flag("biased", params.biased)
     check_choice("solver", params.solver, (*SOLVERS, "als"))
-    check_real("learning_rate", params.learning_rate, 0, 1e9, also=("auto",), closed=False)
-    check_integer("batch_size", params.batch_size, 1, also=("auto",))
-    check_integer("max_iter", params.max_iter, 1)
-    check_real("tol", params.tol, 0, 1, also=(None,))
-    check_flag("early_stopping", params.early_stopping)
-    check_real("validation_fraction", params.validation_fraction, 0, 1, closed=False)
-    check_integer("n_iter_no_change", params.n_iter_no_change, 1)
-    check_flag("warm_start", params.warm_start)
-    check_integer("n_workers", params.n_workers, 1, also=(None, "auto"))
-    check_seed("random_state", params.random_state)
-    check_integer("verbose", params.verbose, 0, also=(True, False))
+    check_training(params)
     if params.solver == "als":
-        for name, default in _ONLY_MINIBATCHES.items():
-            if getattr(params, name) != default:
-                raise ValueError(
-                    f"{name} has no meaning for solver='als', which solves all users and all items "
-                    f"in turn: leave it at {default!r}, not {getattr(params, name)!r}"
-                )
+        reason = "solver='als', which solves all users and all items in turn"
+        refuse_meaningless(params, _ONLY_MINIBATCHES, reason)
 
 
 def _check_alpha(alpha):

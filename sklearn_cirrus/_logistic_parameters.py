@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from ._parameters import check_choice, check_flag, check_integer, check_real, check_seed
+from ._parameters import (
+    check_choice,
+    check_flag,
+    check_real,
+    check_training,
+    refuse_meaningless,
+)
 
 SOLVERS = ("sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl")  # by minibatches
 # What has no meaning for lbfgs, and its default. n_iter_no_change would belong here, but
@@ -16,17 +22,7 @@ def check_parameters(params):
     check_real("l1_ratio", params.l1_ratio, 0, 1)
     check_flag("fit_intercept", params.fit_intercept)
     check_choice("solver", params.solver, (*SOLVERS, "lbfgs"))
-    check_real("learning_rate", params.learning_rate, 0, 1e9, also=("auto",), closed=False)
-    check_integer("batch_size", params.batch_size, 1, also=("auto",))
-    check_integer("max_iter", params.max_iter, 1)
-    check_real("tol", params.tol, 0, 1, also=(None,))
-    check_flag("early_stopping", params.early_stopping)
-    check_real("validation_fraction", params.validation_fraction, 0, 1, closed=False)
-    check_integer("n_iter_no_change", params.n_iter_no_change, 1)
-    check_flag("warm_start", params.warm_start)
-    check_integer("n_workers", params.n_workers, 1, also=(None, "auto"))
-    check_seed("random_state", params.random_state)
-    check_integer("verbose", params.verbose, 0, also=(True, False))
+    check_training(params)
     if params.solver == "lbfgs":
         _check_parameters_of_lbfgs(params)
 
@@ -38,12 +34,7 @@ def _check_parameters_of_lbfgs(params):
             "Solver lbfgs supports only 'l2' or None penalties, got "
             f"l1_ratio={params.l1_ratio}: use l1_ratio=0, or solver='ftrl'"
         )
-    for name, default in _ONLY_MINIBATCHES.items():
-        if getattr(params, name) != default:
-            raise ValueError(
-                f"{name} has no meaning for solver='lbfgs', which uses all rows at once: "
-                f"leave it at {default!r}, not {getattr(params, name)!r}"
-            )
+    refuse_meaningless(params, _ONLY_MINIBATCHES, "solver='lbfgs', which uses all rows at once")
 
 
 def learns_by_minibatches(params):

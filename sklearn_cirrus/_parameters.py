@@ -72,3 +72,31 @@ def _refuse(name, value, what, also):
     """Raise the ValueError."""
     others = "".join(f", or {other!r}" for other in also)
     raise ValueError(f"{name} must be {what}{others}; it is {value!r}")
+
+
+def check_training(params):
+    """Refuse bad parameters of those that every estimator has which trains on workers."""
+    check_real("learning_rate", params.learning_rate, 0, 1e9, also=("auto",), closed=False)
+    check_integer("batch_size", params.batch_size, 1, also=("auto",))
+    check_integer("max_iter", params.max_iter, 1)
+    check_real("tol", params.tol, 0, 1, also=(None,))
+    check_flag("early_stopping", params.early_stopping)
+    check_real("validation_fraction", params.validation_fraction, 0, 1, closed=False)
+    check_integer("n_iter_no_change", params.n_iter_no_change, 1)
+    check_flag("warm_start", params.warm_start)
+    check_integer("n_workers", params.n_workers, 1, also=(None, "auto"))
+    check_seed("random_state", params.random_state)
+    check_integer("verbose", params.verbose, 0, also=(True, False))
+
+
+def refuse_meaningless(params, defaults, reason):
+    """Refuse parameters that a solver would not use, unless they are left at their defaults.
+
+    ``reason`` says for which solver they have no meaning, and why.
+    """
+    for name, default in defaults.items():
+        if getattr(params, name) != default:
+            raise ValueError(
+                f"{name} has no meaning for {reason}: leave it at {default!r}, not "
+                f"{getattr(params, name)!r}"
+            )

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._axes import axes_for
+from ._fitted import history_of
 
 _AXES = {"epoch": "Epoch", "seconds": "Time (s)", "rows": "Rows trained on"}
 
@@ -91,12 +92,7 @@ class HistoryDisplay:
             raise ValueError(f"x must be one of {', '.join(map(repr, _AXES))}, got {x!r}")
         check_is_fitted(estimator)
         last = estimator[-1] if hasattr(estimator, "named_steps") else estimator
-        history = getattr(last, "history_", None)
-        if not history or not isinstance(history[0], dict):
-            raise ValueError(
-                f"{type(last).__name__} has no history of a fit: pass a fitted Cirrus estimator, "
-                "or for a search its best_estimator_"
-            )
+        history = history_of(last)
         columns = {key: np.array([entry[key] for entry in history]) for key in history[0]}
         if x == "rows":
             columns["rows"] = columns["rows"].cumsum()

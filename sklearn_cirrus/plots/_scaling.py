@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ._axes import axes_for
+from ._fitted import history_of
 
 
 class ScalingDisplay:
@@ -112,12 +113,7 @@ class ScalingDisplay:
         """
         results = {}
         for estimator in estimators:
-            history = getattr(estimator, "history_", None)
-            if not history or not isinstance(history[0], dict):
-                raise ValueError(
-                    f"{type(estimator).__name__} has no history of a fit: pass Cirrus estimators "
-                    "that are fitted"
-                )
+            history = history_of(estimator)
             workers = max(entry["workers"] for entry in history)
             rows = sum(entry["rows"] for entry in history)
             results.setdefault(workers, []).append(rows / history[-1]["seconds"])
