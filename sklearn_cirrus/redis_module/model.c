@@ -186,9 +186,10 @@ static int all_finite(const uint8_t *values, size_t n) {
 /* Marks the rows of a push; on a second meeting unmarks them again. This pass
  * also brings the rows into cache for the one that updates them. */
 static cirrus_status mark_rows(cirrus_model *m, const uint8_t *ids, size_t n) {
+    const uint32_t at = m->stamp < 16 ? 0 : m->stamp; /* of wide rows, only the stamp is needed */
     for (size_t i = 0; i < n; i++) {
         if (i + AHEAD < n)
-            PREFETCH(row_at(m, get_id(ids, i + AHEAD)));
+            PREFETCH(row_at(m, get_id(ids, i + AHEAD)) + at);
         float *row = row_at(m, get_id(ids, i));
         uint32_t stamp = get_stamp(m, row);
         if (stamp & MARK) {

@@ -35,6 +35,23 @@ static inline float shrink_near(float w, float a, float b, float k) {
     return size > 0.0f ? copysignf(size, w) : 0.0f;
 }
 
+/* (1 + b)^k for many b, by squaring: no branch depends on b. In float64, whose rounding stays below
+ * float32's also for the largest k. */
+static inline void grow(const float *b, uint32_t n, uint32_t k, double *growth) {
+    double powers[64]; /* of the largest n */
+    for (uint32_t i = 0; i < n; i++) {
+        powers[i] = 1.0 + (double)b[i];
+        growth[i] = 1.0;
+    }
+    for (; k; k >>= 1) {
+        if (k & 1)
+            for (uint32_t i = 0; i < n; i++)
+                growth[i] *= powers[i];
+        for (uint32_t i = 0; i < n; i++)
+            powers[i] *= powers[i];
+    }
+}
+
 /* k proximal steps. */
 static inline float shrink(float w, float a, float b, uint32_t k) {
     if (a > 0.0f && w == 0.0f) /* as most are under L1 */
@@ -43,10 +60,11 @@ static inline float shrink(float w, float a, float b, uint32_t k) {
         return shrink_near(w, a, b, (float)k);
     if (w == 0.0f || k == 0)
         return w;
-    const double kept = exp(-(double)k * log1p((double)b)); /* (1 + b)^-k */
-    double size = fabs((double)w) * kept;
+    double growth, size;
+    grow(&b, 1, k, &growth);
+    size = fabs((double)w) / growth;
     if (a > 0.0f)
-        size -= b > 0.0f ? (double)a / b * (1.0 - kept) : (double)k * a;
+        size -= b > 0.0f ? (double)a / b * (1.0 - 1.0 / growth) : (double)k * a;
     return size > 0.0 ? copysignf((float)size, w) : 0.0f;
 }
 

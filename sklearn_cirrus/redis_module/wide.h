@@ -1,98 +1,140 @@
-/* Rows of several weights, such as those of all candidates of a search: adagrad with L2 alone. The
- * columns of a row lie side by side as in a tile, and ids, gradients and replies follow each other
- * row by row: so a tile takes TILE coordinates, be they of several rows or of a part of one. */
+/* Rows of several weights, such as those of all candidates of a search: adagrad with L2 alone.
+ *
+ * The columns of a row lie side by side and have slept equally long. So a row is computed where it
+ * lies, a part of its columns at a time, by loops that compilers turn into vector instructions. The
+ * arithmetic is that of rules.h and penalty.h, operation by operation.
+ */
 #ifndef CIRRUS_WIDE_H
 #define CIRRUS_WIDE_H
 
 #include "tile.h"
 
-typedef struct {
-    size_t row; /* of a list of rows */
-    uint32_t column;
-} spot;
+#define PART 64       /* columns computed together */
+#define LINE 16       /* floats of a cache line */
+#define ROWS_AHEAD 2  /* whole rows fetched ahead of their use */
 
-/* As many columns of one row, from column j on, as there is room in the tile; returns how many. */
-static inline uint32_t take_columns(const cirrus_model *m, tile *t, uint32_t at, const float *row,
-                                    uint32_t id, uint32_t j) {
-    const uint32_t width = m->spec.width, n = width - j < TILE - at ? width - j : TILE - at;
-    const coordinate c = coordinate_of(m, row, id, CIRRUS_ADAGRAD, 1.0f);
-    const int32_t slept = (int32_t)(m->step - (get_stamp(m, row) & ~MARK));
-    const float *factors = m->columns ? m->columns + j : NULL;
-    memcpy(t->weight + at, row + j, n * sizeof(float));
-    memcpy(t->squares + at, row + width + j, n * sizeof(float));
-    for (uint32_t i = 0; i < n; i++) {
-        t->slept[at + i] = slept;
-        t->factor[at + i] = factors ? c.rate * factors[i] : c.rate;
-        t->eps[at + i] = c.eps;
-        t->l2[at + i] = !factors ? c.l2 : id < m->spec.penalized ? factors[2 * width + i] : 0.0f;
-    }
-    return n;
+/* What a part of a row needs to know. */
+typedef struct {
+    float factor[PART]; /* of the learning rate */
+    float l2[PART];
+    float eps;
+    uint32_t slept; /* steps since the row was last touched */
+} part_facts;
+
+/* Fetches all of a row. */
+static inline void fetch_row(const cirrus_model *m, uint32_t id) {
+    const float *row = row_at(m, id);
+    for (uint32_t i = 0; i < m->stride; i += LINE)
+        PREFETCH(row + i);
 }
 
-/* The next coordinates of n rows, those of ids, or without ids those from `first` on; returns how
- * many they are, and moves the spot behind them. */
-static inline uint32_t fill_tile(const cirrus_model *m, tile *t, const uint8_t *ids, uint32_t first,
-                                 size_t n, spot *at) {
-    uint32_t count = 0;
-    while (count < TILE && at->row < n) {
-        const uint32_t id = ids ? get_id(ids, at->row) : first + (uint32_t)at->row;
-        if (ids && at->column == 0 && at->row + 4 < n)
-            PREFETCH(row_at(m, get_id(ids, at->row + 4)));
-        const uint32_t taken = take_columns(m, t, count, row_at(m, id), id, at->column);
-        count += taken;
-        at->column += taken;
-        if (at->column == m->spec.width) {
-            at->row++;
-            at->column = 0;
-        }
+/* The facts of n columns of a row, from column `first` on. */
+static inline void look_at_part(const cirrus_model *m, const float *row, uint32_t id,
+                                uint32_t first, uint32_t n, part_facts *facts) {
+    const coordinate c = coordinate_of(m, row, id, CIRRUS_ADAGRAD, 1.0f);
+    const float *rates = m->columns ? m->columns + first : NULL;
+    const float *l2 = rates && id < m->spec.penalized ? rates + 2 * m->spec.width : NULL;
+    for (uint32_t i = 0; i < n; i++)
+        facts->factor[i] = rates ? c.rate * rates[i] : c.rate;
+    for (uint32_t i = 0; i < n; i++)
+        facts->l2[i] = l2 ? l2[i] : rates ? 0.0f : c.l2;
+    facts->eps = c.eps;
+    facts->slept = m->step - (get_stamp(m, row) & ~MARK);
+}
+
+/* As rates_of() of tile.h. */
+static inline void rates_in_part(const cirrus_model *m, const part_facts *facts,
+                                 const float *squares, uint32_t n, float rate, float *rates) {
+    const float power_t = m->spec.power_t;
+    for (uint32_t i = 0; i < n; i++) {
+        const coordinate c = {rate * facts->factor[i], 0.0f, 0.0f, facts->eps};
+        const float found = adagrad_rate(c, squares[i], power_t);
+        rates[i] = squares[i] > 0.0f ? found : 0.0f;
     }
-    return count;
+}
+
+/* The weights as of now. */
+static inline void wake_part(const cirrus_model *m, const part_facts *facts, const float *weights,
+                             const float *squares, uint32_t n, float *woken) {
+    float b[PART];
+    double growth[PART];
+    const float k = (float)(int32_t)facts->slept;
+    int32_t far = 0;
+    rates_in_part(m, facts, squares, n, m->rate, b);
+    for (uint32_t i = 0; i < n; i++) {
+        b[i] *= facts->l2[i];
+        far |= !is_near(b[i], k);
+        woken[i] = shrink_near(weights[i], 0.0f, b[i], k);
+    }
+    if (!far)
+        return;
+    grow(b, n, facts->slept, growth);
+    for (uint32_t i = 0; i < n; i++) {
+        const float size = (float)(fabs((double)weights[i]) / growth[i]);
+        woken[i] = is_near(b[i], k) ? woken[i] : copysignf(size, weights[i]);
+    }
 }
 
 /* The weights of rows: those of ids, or without ids those from `first` on. */
 static void read_wide_rows(const cirrus_model *m, const uint8_t *ids, uint32_t first, size_t n,
                            uint8_t *out) {
-    spot at = {0, 0};
-    tile t;
-    for (uint32_t count; (count = fill_tile(m, &t, ids, first, n, &at)) > 0;) {
-        wake_tile(m, &t, count);
-        memcpy(out, t.weight, count * sizeof(float));
-        out += count * sizeof(float);
+    const uint32_t width = m->spec.width;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t id = ids ? get_id(ids, i) : first + (uint32_t)i;
+        const float *row = row_at(m, id);
+        if (ids && i + ROWS_AHEAD < n)
+            fetch_row(m, get_id(ids, i + ROWS_AHEAD));
+        if ((get_stamp(m, row) & ~MARK) == m->step) {
+            memcpy(out, row, width * sizeof(float));
+            out += width * sizeof(float);
+            continue;
+        }
+        for (uint32_t j = 0, count; j < width; j += count) {
+            part_facts facts;
+            float woken[PART];
+            count = width - j < PART ? width - j : PART;
+            look_at_part(m, row, id, j, count, &facts);
+            wake_part(m, &facts, row + j, row + width + j, count, woken);
+            memcpy(out, woken, count * sizeof(float));
+            out += count * sizeof(float);
+        }
     }
 }
 
-/* Lays a tile back. A row is stamped when its last column is: the next tile may begin in it. */
-static inline void put_back(const cirrus_model *m, const tile *t, const uint8_t *ids, spot at,
-                            uint32_t count) {
-    const uint32_t width = m->spec.width;
-    for (uint32_t done = 0, n; done < count; done += n) {
-        float *row = row_at(m, get_id(ids, at.row));
-        n = width - at.column < count - done ? width - at.column : count - done;
-        memcpy(row + at.column, t->weight + done, n * sizeof(float));
-        memcpy(row + width + at.column, t->squares + done, n * sizeof(float));
-        at.column += n;
-        if (at.column == width) {
-            set_stamp(m, row, m->step + 1);
-            at.row++;
-            at.column = 0;
-        }
-    }
+/* One step of n columns with these gradients. */
+static inline void update_part(const cirrus_model *m, float *row, uint32_t id, uint32_t first,
+                               uint32_t n, const uint8_t *grads, float lr) {
+    float *weights = row + first, *squares = weights + m->spec.width;
+    part_facts facts;
+    float g[PART], rates[PART], woken[PART];
+    memcpy(g, grads, n * sizeof *g);
+    look_at_part(m, row, id, first, n, &facts);
+    if (facts.slept)
+        wake_part(m, &facts, weights, squares, n, woken);
+    else
+        memcpy(woken, weights, n * sizeof *woken);
+    for (uint32_t i = 0; i < n; i++)
+        squares[i] += g[i] * g[i];
+    rates_in_part(m, &facts, squares, n, lr, rates);
+    for (uint32_t i = 0; i < n; i++)
+        weights[i] = prox(woken[i] - rates[i] * g[i], 0.0f, rates[i] * facts.l2[i]);
 }
 
 /* One step. */
 static void apply_wide_rows(cirrus_model *m, const uint8_t *ids, const uint8_t *grads, size_t n,
                             float lr) {
-    const int free_sleep = m->columns == NULL && m->spec.l2 == 0.0f;
-    spot at = {0, 0}, before = at;
-    tile t;
-    for (uint32_t count; (count = fill_tile(m, &t, ids, 0, n, &at)) > 0; before = at) {
-        float g[TILE];
-        memcpy(g, grads, count * sizeof *g);
-        grads += count * sizeof *g;
-        if (!free_sleep)
-            wake_tile(m, &t, count);
-        update_tile(m, &t, count, g, lr);
-        put_back(m, &t, ids, before, count);
+    const uint32_t width = m->spec.width;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t id = get_id(ids, i);
+        float *row = row_at(m, id);
+        if (i + ROWS_AHEAD < n)
+            fetch_row(m, get_id(ids, i + ROWS_AHEAD));
+        for (uint32_t j = 0, count; j < width; j += count) {
+            count = width - j < PART ? width - j : PART;
+            update_part(m, row, id, j, count, grads, lr);
+            grads += count * sizeof(float);
+        }
+        set_stamp(m, row, m->step + 1);
     }
 }
 
