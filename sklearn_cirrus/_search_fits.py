@@ -146,14 +146,36 @@ class Fits:
         return slice(at * self.classes, (at + 1) * self.classes)
 
     def penalties(self, weights, penalized):
-        """Return the penalty of each fit for weights of shape (rows, width)."""
+        """Return the penalty of each fit for a table, and whether its weights are finite.
+
+        Parameters
+        ----------
+        weights : float32 array of shape (rows, width)
+        penalized : int
+            Rows that are.
+        """
         squares, sizes = np.zeros((2, weights.shape[1]))
         for first in range(0, penalized, _ROWS):
             part = weights[first : min(first + _ROWS, penalized)].astype(np.float64)
             squares += np.einsum("ij,ij->j", part, part)
             sizes += np.abs(part).sum(axis=0)
+        finite = np.isfinite(squares) & np.isfinite(weights[penalized:]).all(axis=0)
         squares, sizes = (v.reshape(-1, self.classes).sum(axis=1) for v in (squares, sizes))
-        return [fit.l2 / 2 * squares[i] + fit.l1 * sizes[i] for i, fit in enumerate(self.fits)]
+        penalties = [fit.l2 / 2 * squares[i] + fit.l1 * sizes[i] for i, fit in enumerate(self.fits)]
+        return penalties, finite.reshape(-1, self.classes).all(axis=1)
+
+    def tables(self, weights, places):
+        """Yield the weights of the fits at some places, of shape (rows, classes) each.
+
+        A column of a wide table is scattered over all of it: so several are taken at a time.
+        """
+        for first in range(0, len(places), _TOGETHER):
+            some = places[first : first + _TOGETHER]
+            columns = [i * self.classes + j for i in some for j in range(self.classes)]
+            taken = np.ascontiguousarray(weights.take(columns, axis=1).T)
+            for i in range(len(some)):
+                yield taken[self.place(i)].T
 
 
 _ROWS = 4096  # of a table, looked at together
+_TOGETHER = 16  # fits

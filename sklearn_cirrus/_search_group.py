@@ -9,18 +9,14 @@ those of a fit on these rows alone, minibatches are larger by the share of the r
 leaves out, and the weights of the rows that it trains on are one on average over all rows.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_class_weight
 
 from cirrus_runtime.model_spec import SLOTS, ModelSpec
 from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 
 from ._columns import Columns
-from ._ingest import Part, count_blocks, make_blocks
 from ._lambda_settings import complete_config
 from ._logistic_state import weights_of_user
 from ._open_run import open_run
@@ -46,68 +42,6 @@ def may_join(params):
     return params.solver != "ftrl"
 
 
-class SearchData:
-    """The rows of a search, and its splits.
-
-    Parameters
-    ----------
-    X : CSR matrix or array of shape (n_samples, n_features)
-    labels : int array of shape (n_samples,)
-        Class indices.
-    classes : array of shape (n_classes,)
-    weights : float64 array of shape (n_samples,) or None
-    splits : list of (train, test)
-        Indices of rows.
-    """
-
-    def __init__(self, X, labels, classes, weights, splits):
-        self.X = X
-        self.labels = labels
-        self.classes = classes
-        self.weights = weights
-        self.splits = splits
-        n = X.shape[0]
-        counts = [np.bincount(part, minlength=n) for i in (0, 1) for part in _column(splits, i)]
-        fits = max(int(count.max()) for count in counts) < 256
-        self._folds = np.column_stack(counts).astype(np.uint8) if fits else None
-
-    def can_share(self):
-        """Return whether blocks can say of the rows what the splits do with them."""
-        if self._folds is None:
-            return False
-        return all(
-            len(np.unique(self.labels[train])) == len(self.classes)
-            and len(test)
-            and (self.weights is None or self.weights[train].any())
-            for train, test in self.splits
-        )
-
-    def row_weights(self, params, split):
-        """Return by class how the rows of a split weigh, and the sum of its rows' weights."""
-        train = self.splits[split][0]
-        labels = self.labels[train]
-        own = None if self.weights is None else self.weights[train]
-        of_class = np.ones(len(self.classes))
-        if params.class_weight is not None:
-            of_class = compute_class_weight(
-                params.class_weight,
-                classes=self.classes,
-                y=self.classes[labels],
-                sample_weight=own,
-            )
-        total = np.bincount(labels, own, len(self.classes)) @ of_class
-        return of_class, float(total)
-
-    def blocks(self, rows, n_blocks, columns):
-        """Yield the blocks of the rows in this order, with what the splits do with them."""
-        weights = None if self.weights is None else self.weights.astype(np.float32)
-        labels = self.labels.astype(np.float32)
-        made = make_blocks(self.X, labels, weights, rows, n_blocks, columns.center)
-        for i, block in enumerate(made):
-            part = rows[len(rows) * i // n_blocks : len(rows) * (i + 1) // n_blocks]
-            yield replace(block, folds=self._folds[part].reshape(-1))
-
-
 class SearchGroup:
     """One table of candidates.
 
@@ -127,14 +61,15 @@ class SearchGroup:
             raise ValueError("a search cannot be resumed: only the fit of one estimator can")
         self.params = params
         self.config, self.host = complete_config(config)
+        data.check(self.config)
         self.data = data
         self.X = data.X
         self.n_workers = self.config.n_workers
         self.classes = 1 if len(data.classes) == 2 else len(data.classes)
         self.seed = int(check_random_state(params.random_state).randint(2**31 - 1))
         self.columns = Columns.of(data.X, params.fit_intercept)
-        n = data.X.shape[0]
-        n_train = np.mean([len(train) for train in _column(data.splits, 0)])
+        n = data.n_rows
+        n_train = np.mean([len(train) for train, _ in data.splits])
         size = params.batch_size
         size = automatic_batch_size(int(n_train)) if size == "auto" else min(int(size), n_train)
         self.batch_size = min(n, max(1, round(size * n / n_train)))
@@ -170,7 +105,7 @@ class SearchGroup:
                 patience=int(params.n_iter_no_change),
                 falling=bool(self.rates.power_t > 0.5),
             )
-            class_weights = of_class * (self.X.shape[0] / total)
+            class_weights = of_class * (self.data.n_rows / total)
             fits.append(
                 Fit(
                     *(candidate, split, schedule),
@@ -198,22 +133,21 @@ class SearchGroup:
         list of dict
             The history.
         """
-        n = self.X.shape[0]
+        n, nbytes = self.data.n_rows, self.data.nbytes
         table = Fits(fits, self.classes, len(self.data.splits))
         job, spec = self._job(), self._spec(table)
 
         def make(*rest):
             return SearchRun(job, spec, table, self.rates.squares, watch, *rest)
 
-        with open_run(self, job, make, n, label="CirrusSearchCV", spent=spent) as run:
-            n_blocks = count_blocks(self.X, n, self.n_workers, self.config.block_bytes)
+        with open_run(self, job, make, n, nbytes, label="CirrusSearchCV", spent=spent) as run:
             slots = {}
             if self.columns.scale is not None:
                 ones = np.ones(int(self.params.fit_intercept), np.float32)
                 slots["scale"] = np.append(self.columns.scale, ones)
             run.create_table(slots)
-            order = np.random.default_rng(self.seed).permutation(n).astype(np.int64, copy=False)
-            run.search(Part(self.data.blocks(order, n_blocks, self.columns), n_blocks, n))
+            bounds = self.n_workers, self.config.block_bytes
+            run.search(self.data.part(self.seed, *bounds, self.columns))
         self.cost = run.place.cost
         return run.history
 
@@ -238,6 +172,7 @@ class SearchGroup:
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             kind="search",
+            options=self.data.options(self.columns),
         )
 
     def _spec(self, table):
@@ -254,8 +189,3 @@ class SearchGroup:
             scaled=self.columns.scale is not None,
             varied=True,
         )
-
-
-def _column(splits, i):
-    """Return the train (0) or test (1) part of every split."""
-    return [split[i] for split in splits]

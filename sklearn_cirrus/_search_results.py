@@ -1,4 +1,4 @@
-"""What a search reports of its candidates: cv_results_, as scikit-learn's searches have it."""
+"""What a search reports of its candidates, as scikit-learn's searches do: scores, and the best."""
 
 import numpy as np
 from scipy.stats import rankdata
@@ -45,6 +45,30 @@ def results_of(search, session, candidates):
             means = results["mean" + name.removeprefix("rank")]
             results[name] = rank(means, results["dropped"])
     return results, out[0]["test_scores"]
+
+
+def choose(search, results, first_scores, refit_metric):
+    """Set the attributes of a search's best candidate.
+
+    Parameters
+    ----------
+    search : CirrusSearchCV
+    results : dict of arrays
+    first_scores : float or dict of float
+        Test scores of the first fit.
+    refit_metric : str
+        Whose means decide.
+    """
+    search.multimetric_ = isinstance(first_scores, dict)
+    if callable(search.scoring) and search.multimetric_:
+        search._check_refit_for_multimetric(first_scores)
+        refit_metric = search.refit
+    if not search.refit and search.multimetric_:
+        return
+    search.best_index_ = search._select_best_index(search.refit, refit_metric, results)
+    if not callable(search.refit):
+        search.best_score_ = results[f"mean_test_{refit_metric}"][search.best_index_]
+    search.best_params_ = results["params"][search.best_index_]
 
 
 def rank(means, dropped):

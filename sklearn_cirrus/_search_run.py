@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cirrus_runtime.protocol import Lease
 from cirrus_runtime.search import read_losses
 from cirrus_runtime.server import ParameterServer
 
@@ -40,8 +41,10 @@ class SearchRun(Run):
         What adagrad's sums of squares start at.
     watch : object
         Is told of what happens and says what shall: ``after_epoch(run, fits)`` returns the
-        candidates to drop and the fits to add, or None to stop; ``finish(fit, table)`` takes the
-        weights of a fit that is done, ``fail(fit, error)`` one that has diverged.
+        candidates to drop and the fits to add, or None to stop; ``fail(fit, error)`` takes a fit
+        that has diverged, ``finish(fit, table)`` the weights of one that is done, or if
+        ``sums_losses``, ``take_loss(fit, loss, seconds)`` its mean held-out loss, and how long it
+        took to sum that up.
     place, n_workers, checkpoints, progress
         As of :class:`Run`.
     """
@@ -57,6 +60,7 @@ class SearchRun(Run):
         self._plan = -1
         self._next = self._columns = None  # what the server is to get before the next epoch
         self._noted = -1  # the epoch that was last taken note of
+        self._ended = []  # places of the fits that are to be handed over
         self._began = time.perf_counter()
 
     def create_table(self, slots):
@@ -79,7 +83,7 @@ class SearchRun(Run):
     def restore(self, state):
         """Go back to where :meth:`state` was called."""
         self.fits.restore(state, self._known)
-        self._noted, self._next, self._columns = -1, None, None
+        self._noted, self._next, self._columns, self._ended = -1, None, None, []
 
     def at(self, epoch):
         """Return the rate of the fit that others are relative to."""
@@ -133,6 +137,12 @@ class SearchRun(Run):
     # ---- Epochs
 
     def _draw_up(self, kind):
+        if kind == "held_out":
+            names = [self.keys.block("train", i) for i in range(self._train.n_blocks)]
+            return [
+                Lease(0, kind, self._epoch, i, name, plan=self._plan)
+                for i, name in enumerate(names)
+            ]
         more = self._epoch, self, self.job.seed
         leases = train_leases(self.keys, self._train.n_blocks, *more)
         return [replace(lease, kind="search", plan=self._plan) for lease in leases]
@@ -144,13 +154,12 @@ class SearchRun(Run):
         elif self._columns is not None:
             self.server.load("columns", self._columns)
         self._columns = None
-        reports = self._await("train")
-        if not all(report.body for report in reports):
-            raise RunEnded("a worker has not found the model")
+        reports = self._of_all("train")
         weights = self.server.dump("weights")
         if self._noted != self._epoch:
             self._added = self._note(reports, weights)
             self._noted = self._epoch
+        self._hand_over(weights)
         self._going = bool(self.fits.going or self._added) and not self._is_stopped
         if self._going:
             self._prepare(weights)
@@ -160,10 +169,17 @@ class SearchRun(Run):
         if self._epoch > self._furthest:
             self._furthest, self._setbacks = self._epoch, 0
 
+    def _of_all(self, kind):
+        """Return the reports of a round of all fits."""
+        reports = self._await(kind)
+        if not all(report.body for report in reports):
+            raise RunEnded("a worker has not found the model")
+        return reports
+
     def _note(self, reports, weights):
         """Take note of an epoch; return the fits that are to be added."""
         losses = sum(read_losses(report.body) for report in reports)
-        penalties = self.fits.penalties(weights, self.spec.penalized)
+        penalties, finite = self.fits.penalties(weights, self.spec.penalized)
         now = time.perf_counter()
         share = (now - self._began) / len(self.fits.going)
         self._began = now
@@ -171,12 +187,11 @@ class SearchRun(Run):
             if fit.is_done:
                 continue
             fit.seconds += share
-            table = weights[:, self.fits.place(i)]
             train_loss, held_loss = losses[0, i] / self._train.n_rows, losses[1, i]
-            if np.isfinite(train_loss) and np.isfinite(table).all():
+            if np.isfinite(train_loss) and finite[i]:
                 fit.note(train_loss, penalties[i], held_loss / max(1, fit.tests))
                 if fit.is_done:
-                    self._watch.finish(fit, table)
+                    self._ended.append(i)
             else:
                 self._fail(fit)
         going = [fit.train_loss for fit in self.fits.fits if np.isfinite(fit.train_loss)]
@@ -200,7 +215,7 @@ class SearchRun(Run):
         for i, fit in enumerate(self.fits.fits):
             if fit.candidate in dropped and not fit.is_done:
                 fit.is_done = True
-                self._watch.finish(fit, weights[:, self.fits.place(i)])
+                self._ended.append(i)
         self._known |= {(fit.candidate, fit.split): fit for fit in added}
         # What a checkpoint did not know is to begin once more.
         there = {id(fit) for fit in self.fits.fits}
@@ -248,13 +263,30 @@ class SearchRun(Run):
     _is_stopped = False
     _added = ()
 
+    def _hand_over(self, weights):
+        """Hand over the fits that have ended, with their weights or their held-out losses."""
+        fits, began = self.fits.fits, time.perf_counter()
+        if self._ended and self._watch.sums_losses:
+            if self._cut:  # there is nothing left to pay another pass with
+                losses = [fit.held_loss for fit in fits]
+            else:
+                losses = sum(read_losses(report.body)[1] for report in self._of_all("held_out"))
+                losses = [loss / max(1, fit.tests) for loss, fit in zip(losses, fits, strict=True)]
+            seconds = (time.perf_counter() - began) / len(self._ended)
+            for i in self._ended:
+                self._watch.take_loss(fits[i], losses[i], seconds)
+        elif self._ended:
+            tables = self.fits.tables(weights, self._ended)
+            for i, table in zip(self._ended, tables, strict=True):
+                self._watch.finish(fits[i], table)
+        self._ended = []
+
     def _collect(self):
         """Hand over the fits that are not done: they end where they are."""
-        going = self.fits.going
-        if going:
-            weights = self.server.dump("weights")
-            for i, fit in enumerate(self.fits.fits):
-                if not fit.is_done and fit.epochs:
-                    fit.is_done = True
-                    self._watch.finish(fit, weights[:, self.fits.place(i)])
+        for i, fit in enumerate(self.fits.fits):
+            if not fit.is_done and fit.epochs:
+                fit.is_done = True
+                self._ended.append(i)
+        if self._ended:
+            self._hand_over(self.server.dump("weights"))
         return self.history

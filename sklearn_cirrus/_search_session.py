@@ -6,6 +6,8 @@ from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 from tqdm.auto import tqdm
 
+from ._dataset import Dataset
+from ._dataset.moments import take_columns
 from ._logistic_parameters import check_parameters
 from ._search_group import SearchGroup, group_key, may_join
 
@@ -26,9 +28,14 @@ class SearchSession:
         returns what scikit-learn's ``_fit_and_score`` does.
     fit_params : dict
         Of the estimators' ``fit``.
-    X : array-like or sparse matrix
+    X : array-like, sparse matrix or Dataset
         As the user has given it.
     journal : SearchJournal
+
+    Attributes
+    ----------
+    sums_losses : bool
+        Whether the scores are held-out losses that the workers sum up.
     """
 
     def __init__(self, search, board, data, halving, score, fit_params, X, journal):
@@ -43,6 +50,8 @@ class SearchSession:
         self._X = X
         self._params = {}  # estimator with the parameters of each candidate
         self._fits = {}  # those of each candidate that was put into a table
+        is_loss = search.scoring in (None, "neg_log_loss") and not search.return_train_score
+        self.sums_losses = data.is_elsewhere and is_loss
         self._shares = data.can_share() and not set(fit_params) - {"sample_weight"}
         self.results = {}  # by candidate and split
         self.dropped = set()
@@ -75,12 +84,25 @@ class SearchSession:
         """Score a fit that is trained no more; ``table`` has its weights."""
         params = self._params[fit.candidate]
         estimator = clone(params)
-        validate_data(estimator, self._X, y="no_validation", skip_check_array=True)
+        if isinstance(self._X, Dataset):
+            take_columns(estimator, self._X)
+        else:
+            validate_data(estimator, self._X, y="no_validation", skip_check_array=True)
         estimator.coef_, estimator.intercept_ = self._group.weights(params, table)
         estimator.classes_ = self._data.classes
         estimator.n_iter_, estimator.history_, estimator.cost_ = fit.epochs, [], 0.0
         estimator.fit = lambda *data, **more: estimator
         self._take(fit, estimator)
+
+    def take_loss(self, fit, loss, seconds):
+        """Take the score of a fit whose mean held-out loss the workers have summed up."""
+        self.results[fit.candidate, fit.split] = {
+            "fit_error": None,
+            "test_scores": -loss,
+            "n_test_samples": fit.tests,
+            "fit_time": fit.seconds,
+            "score_time": seconds,
+        }
 
     def fail(self, fit, error):
         """Take note of a fit that has diverged."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from .errors import CirrusError
 
-VERSION = 7
+VERSION = 8
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class TrainJob:
         Age at which a lease that is not renewed may be taken over by another worker.
     kind : str
         What is computed on blocks: ``"logistic"`` or ``"factorization"`` by minibatches,
-        ``"search"`` for all fits of a search (leases of kind ``"search"``), or whole blocks in
-        float64: ``"full_batch"``, ``"als"`` (leases of kind ``"gradient"``).
+        ``"search"`` for all fits of a search (leases with a ``plan``), or whole blocks in float64:
+        ``"full_batch"``, ``"als"`` (leases of kind ``"gradient"``).
     options : dict
         What else the kernel of this kind must know.
     retry_seconds : float
@@ -113,9 +113,9 @@ class Lease:
     ----------
     number : int
         Of the lease in its run; unique, so that a block done twice is counted once.
-    kind : {"train", "loss", "gradient", "search"}
+    kind : {"train", "loss", "gradient", "search", "held_out"}
         Train on the block, only sum the loss of the model over it, sum loss and gradient at the
-        published vector, or train all fits of a search.
+        published vector, train all fits of a search, or only sum their losses.
     epoch : int
     block : int
         Number of the block in its part.
@@ -127,7 +127,7 @@ class Lease:
         If the worker is to go on with the epochs that follow: what they depend on, see
         ``course.py``.
     plan : int
-        Of a lease of kind ``"search"``: which plan says what the fits are.
+        Of a lease of kind ``"search"`` or ``"held_out"``: which plan says what the fits are.
     """
 
     number: int
@@ -175,7 +175,8 @@ class Report:
         Per unit of weight: with a course, that of the model at the end of the lease, else the mean
         that the kernel computed; 0 where the server adds the penalty.
     body : buffer
-        Of a lease of kind ``"gradient"`` or ``"search"``: see ``full_batch.py``, ``search.py``.
+        Of a lease of kind ``"gradient"``, ``"search"`` or ``"held_out"``: see ``full_batch.py``,
+        ``search.py``.
     """
 
     number: int

@@ -152,7 +152,9 @@ class _Worker:
         elif lease.kind == "train":
             totals = self._train(lease, block)
         elif lease.kind == "search":
-            totals = self._train_all(lease, block)
+            totals = self._for_all(lease, self._train, lease, block)
+        elif lease.kind == "held_out":
+            totals = self._for_all(lease, self._sum_loss, block)
         elif lease.kind == "loss":
             totals = self._sum_loss(block)
         else:
@@ -241,11 +243,11 @@ class _Worker:
             "penalty": penalty,
         }
 
-    def _train_all(self, lease, block):
-        """Train all fits of a search on a block. Return the totals for the report."""
+    def _for_all(self, lease, do, *arguments):
+        """Do something with all fits of a search. Return the totals for the report."""
         try:
             self.kernel, self.server = self.search.follow(lease)
-            totals = self._train(lease, block)
+            totals = do(*arguments)
         except RunEnded:  # or the lease is of an older plan: then nobody misses its report
             return {}
         if totals is not None:

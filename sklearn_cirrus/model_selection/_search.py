@@ -7,17 +7,18 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params
 
 from .._classes import classes_of
+from .._dataset import Dataset
 from .._fit_summary import SearchSummary
 from .._halving import Halving
 from .._search_board import SearchBoard
 from .._search_journal import SearchJournal
 from .._search_parameters import check_search, checked, first_candidates
-from .._search_results import results_of
+from .._search_results import choose, results_of
+from .._search_scores import draw_splits, make_score
 from .._stages import stage
 from .._validation import check_weights
 from ..config import get_config
@@ -151,15 +152,18 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
         self.table_bytes = table_bytes
 
     @stage("tuning")
-    def fit(self, X, y, **params):
+    def fit(self, X, y=None, **params):
         """Train all candidates, score them, and refit the best.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
+            Workers read the rows of a :class:`~sklearn_cirrus.Dataset` where they lie.
         y : array-like of shape (n_samples,)
+            May be left out with a Dataset, whose labels it must be.
         **params : dict of str -> object
-            Of the estimator's ``fit`` (``sample_weight``) and of the splitter (``groups``).
+            Of the estimator's ``fit`` (``sample_weight``, not with a Dataset) and of the splitter
+            (``groups``).
 
         Returns
         -------
@@ -172,47 +176,24 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
         CirrusError
             Server, workers or store failed.
         """
-        from .._search_group import SearchData  # late: see CirrusLogisticRegression._train
+        from .._search_dataset import labels_of  # late: see CirrusLogisticRegression._train
         from .._search_session import SearchSession
 
         check_search(self)
         scorers, refit_metric = self._get_scorers()
+        if isinstance(X, Dataset):
+            y = labels_of(X, y, params)
+        elif y is None:
+            raise ValueError("y must be given: only a Dataset has labels of its own")
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         splitter = check_cv(self.cv, y, classifier=True)
-        self.n_splits_ = splitter.get_n_splits(X, y, **routed.splitter.split)
-        splits = [
-            tuple(np.arange(len(y))[part] for part in split)  # masks become indices
-            for split in splitter.split(X, y, **routed.splitter.split)
-        ]
-        if len(splits) != self.n_splits_ or not splits:
-            raise ValueError(
-                "cv.split and cv.get_n_splits return inconsistent results. Expected "
-                f"{self.n_splits_} splits, got {len(splits)}"
-            )
+        splits = draw_splits(splitter, X, y, routed.splitter.split)
+        self.n_splits_ = len(splits)
         fit_params = dict(routed.estimator.fit)
-        data = self._read(SearchData, X, y, fit_params.get("sample_weight"), splits)
-
-        def score(estimator, split, values, fit_params):
-            train, test = splits[split]
-            if values is None and not self.return_train_score:
-                train = train[:1]  # it has been trained: no copy of its rows is needed
-            return _fit_and_score(
-                *(estimator, X, y),
-                scorer=scorers,
-                train=train,
-                test=test,
-                verbose=0,
-                parameters=values,
-                fit_params=fit_params,
-                score_params=routed.scorer.score,
-                return_train_score=self.return_train_score,
-                return_n_test_samples=True,
-                return_times=True,
-                error_score=self.error_score,
-            )
-
+        data = self._read(X, y, fit_params.get("sample_weight"), splits)
+        score = make_score(self, X, y, splits, scorers, routed.scorer.score)
         board = SearchBoard()
         board.add(first_candidates(self))
         halving = None if self.halving is None else Halving(float(self.halving), self.min_epochs)
@@ -226,7 +207,7 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
                 self._board = None
                 self.leaderboard_ = board.leaderboard()
             results, first = results_of(self, session, board.candidates)
-            self._choose(results, first, refit_metric)
+            choose(self, results, first, refit_metric)
             self.cost_ = session.cost
             if self.refit:
                 self._refit(X, y, fit_params)
@@ -283,12 +264,18 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
             return get_scorer("neg_log_loss"), "score"
         return super()._get_scorers()
 
-    def _read(self, make, X, y, sample_weight, splits):
+    def _read(self, X, y, sample_weight, splits):
         """Validate the data; return them as SearchData."""
+        if isinstance(X, Dataset):
+            from .._search_dataset import DatasetSearchData
+
+            return DatasetSearchData(X, y, splits)
+        from .._search_data import SearchData
+
         X, y = clone(self.estimator)._validate(X, y, reset=True)
         classes = classes_of(y)
         labels = np.searchsorted(classes, y)
-        return make(X, labels, classes, check_weights(sample_weight, X), splits)
+        return SearchData(X, labels, classes, check_weights(sample_weight, X), splits)
 
     def _running(self):
         """Return the board of the search that runs."""
@@ -298,19 +285,6 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
                 "no search runs: call this while fit does, from a callback or thread"
             )
         return board
-
-    def _choose(self, results, first_scores, refit_metric):
-        """Set the attributes of the best candidate."""
-        self.multimetric_ = isinstance(first_scores, dict)
-        if callable(self.scoring) and self.multimetric_:
-            self._check_refit_for_multimetric(first_scores)
-            refit_metric = self.refit
-        if not self.refit and self.multimetric_:
-            return
-        self.best_index_ = self._select_best_index(self.refit, refit_metric, results)
-        if not callable(self.refit):
-            self.best_score_ = results[f"mean_test_{refit_metric}"][self.best_index_]
-        self.best_params_ = results["params"][self.best_index_]
 
     def _refit(self, X, y, fit_params):
         """Fit the best candidate on all rows."""

@@ -1,6 +1,8 @@
 /* See many.h. */
 #include "many.h"
 
+#include "processor.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -54,9 +56,8 @@ static void take_row(const cirrus_pass *pass, const cirrus_many *many, uint32_t 
     }
 }
 
-void cirrus_logistic_many(const cirrus_pass *pass, const cirrus_many *many, size_t first,
-                          size_t last, const float *model, uint32_t n_ids, float factor,
-                          float *grad) {
+INLINE void take_rows(const cirrus_pass *pass, const cirrus_many *many, size_t first, size_t last,
+                      const float *model, uint32_t n_ids, float factor, float *grad) {
     const uint32_t *indptr = pass->indptr, *local = pass->local, width = pass->width;
     const size_t end = (size_t)(n_ids - pass->intercept) * width;
     float *scores = pass->scores;
@@ -84,4 +85,15 @@ void cirrus_logistic_many(const cirrus_pass *pass, const cirrus_many *many, size
             grad[end + j] += scores[j];
         local += n;
     }
+}
+
+FOR_EACH_PROCESSOR(logistic_many, take_rows,
+                   (const cirrus_pass *pass, const cirrus_many *many, size_t first, size_t last,
+                    const float *model, uint32_t n_ids, float factor, float *grad),
+                   (pass, many, first, last, model, n_ids, factor, grad))
+
+void cirrus_logistic_many(const cirrus_pass *pass, const cirrus_many *many, size_t first,
+                          size_t last, const float *model, uint32_t n_ids, float factor,
+                          float *grad) {
+    logistic_many(pass, many, first, last, model, n_ids, factor, grad);
 }

@@ -6,7 +6,7 @@
 #include "table.h"
 
 /* One proximal step of a|w| + b w^2/2: |w| <- max(0, (|w| - a) / (1 + b)). */
-static inline float prox(float w, float a, float b) {
+INLINE float prox(float w, float a, float b) {
     if (a == 0.0f)
         return w / (1.0f + b);
     const float size = (fabsf(w) - a) / (1.0f + b);
@@ -14,11 +14,11 @@ static inline float prox(float w, float a, float b) {
 }
 
 /* Whether six terms of the binomial series of (1 + b)^k are as close as float32 can tell. */
-static inline int is_near(float b, float k) { return (k + 1.0f) * b < 0.25f; }
+INLINE int is_near(float b, float k) { return (k + 1.0f) * b < 0.25f; }
 
 /* ((1 + b)^k - 1) / (k b), by that series: exact for k = 1. No branch depends on k, as few rows of
  * a push have slept equally long. */
-static inline float mean_growth(float b, float k) {
+INLINE float mean_growth(float b, float k) {
     float sum = 1.0f + (k - 5.0f) * b * (1.0f / 6.0f);
     sum = 1.0f + (k - 4.0f) * b * (1.0f / 5.0f) * sum;
     sum = 1.0f + (k - 3.0f) * b * (1.0f / 4.0f) * sum;
@@ -27,7 +27,7 @@ static inline float mean_growth(float b, float k) {
 }
 
 /* k proximal steps where is_near(b, k); k is a whole number. */
-static inline float shrink_near(float w, float a, float b, float k) {
+INLINE float shrink_near(float w, float a, float b, float k) {
     const float mean = mean_growth(b, k), growth = 1.0f + k * b * mean;
     if (a == 0.0f)
         return w / growth;
@@ -37,7 +37,7 @@ static inline float shrink_near(float w, float a, float b, float k) {
 
 /* (1 + b)^k for many b, by squaring: no branch depends on b. In float64, whose rounding stays below
  * float32's also for the largest k. */
-static inline void grow(const float *b, uint32_t n, uint32_t k, double *growth) {
+INLINE void grow(const float *b, uint32_t n, uint32_t k, double *growth) {
     double powers[64]; /* of the largest n */
     for (uint32_t i = 0; i < n; i++) {
         powers[i] = 1.0 + (double)b[i];

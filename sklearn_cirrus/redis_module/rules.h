@@ -61,7 +61,7 @@ INLINE coordinate in_column(const cirrus_model *m, coordinate c, uint32_t id, ui
 }
 
 /* Adagrad's rate where the squares of the gradients add up to `squares`. */
-static inline float adagrad_rate(coordinate c, float squares, float power_t) {
+INLINE float adagrad_rate(coordinate c, float squares, float power_t) {
     const float root = sqrtf(squares) + c.eps;
     if (power_t == 0.5f)
         return c.rate / root;

@@ -9,17 +9,15 @@
 #define CIRRUS_TABLE_H
 
 #include "model.h"
+#include "processor.h"
 
 #include <math.h>
 #include <string.h>
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch((address), 1)
-/* A loop is made for each optimizer: a call that the compiler leaves in it costs a third. */
-#define INLINE static inline __attribute__((always_inline))
 #else
 #define PREFETCH(address) ((void)(address))
-#define INLINE static inline
 #endif
 #define AHEAD 32 /* rows fetched ahead of their use: hides most of a cache miss */
 #define MARK 0x80000000u /* of a stamp: the row is named by the push at hand */

@@ -2,7 +2,8 @@
  *
  * The columns of a row lie side by side and have slept equally long. So a row is computed where it
  * lies, a part of its columns at a time, by loops that compilers turn into vector instructions. The
- * arithmetic is that of rules.h and penalty.h, operation by operation.
+ * arithmetic is that of rules.h and penalty.h, operation by operation: registers of any width give the
+ * same bits.
  */
 #ifndef CIRRUS_WIDE_H
 #define CIRRUS_WIDE_H
@@ -22,14 +23,14 @@ typedef struct {
 } part_facts;
 
 /* Fetches all of a row. */
-static inline void fetch_row(const cirrus_model *m, uint32_t id) {
+INLINE void fetch_row(const cirrus_model *m, uint32_t id) {
     const float *row = row_at(m, id);
     for (uint32_t i = 0; i < m->stride; i += LINE)
         PREFETCH(row + i);
 }
 
 /* The facts of n columns of a row, from column `first` on. */
-static inline void look_at_part(const cirrus_model *m, const float *row, uint32_t id,
+INLINE void look_at_part(const cirrus_model *m, const float *row, uint32_t id,
                                 uint32_t first, uint32_t n, part_facts *facts) {
     const coordinate c = coordinate_of(m, row, id, CIRRUS_ADAGRAD, 1.0f);
     const float *rates = m->columns ? m->columns + first : NULL;
@@ -43,7 +44,7 @@ static inline void look_at_part(const cirrus_model *m, const float *row, uint32_
 }
 
 /* As rates_of() of tile.h. */
-static inline void rates_in_part(const cirrus_model *m, const part_facts *facts,
+INLINE void rates_in_part(const cirrus_model *m, const part_facts *facts,
                                  const float *squares, uint32_t n, float rate, float *rates) {
     const float power_t = m->spec.power_t;
     for (uint32_t i = 0; i < n; i++) {
@@ -54,7 +55,7 @@ static inline void rates_in_part(const cirrus_model *m, const part_facts *facts,
 }
 
 /* The weights as of now. */
-static inline void wake_part(const cirrus_model *m, const part_facts *facts, const float *weights,
+INLINE void wake_part(const cirrus_model *m, const part_facts *facts, const float *weights,
                              const float *squares, uint32_t n, float *woken) {
     float b[PART];
     double growth[PART];
@@ -76,7 +77,7 @@ static inline void wake_part(const cirrus_model *m, const part_facts *facts, con
 }
 
 /* The weights of rows: those of ids, or without ids those from `first` on. */
-static void read_wide_rows(const cirrus_model *m, const uint8_t *ids, uint32_t first, size_t n,
+INLINE void read_parts(const cirrus_model *m, const uint8_t *ids, uint32_t first, size_t n,
                            uint8_t *out) {
     const uint32_t width = m->spec.width;
     for (size_t i = 0; i < n; i++) {
@@ -102,7 +103,7 @@ static void read_wide_rows(const cirrus_model *m, const uint8_t *ids, uint32_t f
 }
 
 /* One step of n columns with these gradients. */
-static inline void update_part(const cirrus_model *m, float *row, uint32_t id, uint32_t first,
+INLINE void update_part(const cirrus_model *m, float *row, uint32_t id, uint32_t first,
                                uint32_t n, const uint8_t *grads, float lr) {
     float *weights = row + first, *squares = weights + m->spec.width;
     part_facts facts;
@@ -121,7 +122,7 @@ static inline void update_part(const cirrus_model *m, float *row, uint32_t id, u
 }
 
 /* One step. */
-static void apply_wide_rows(cirrus_model *m, const uint8_t *ids, const uint8_t *grads, size_t n,
+INLINE void apply_parts(cirrus_model *m, const uint8_t *ids, const uint8_t *grads, size_t n,
                             float lr) {
     const uint32_t width = m->spec.width;
     for (size_t i = 0; i < n; i++) {
@@ -137,5 +138,13 @@ static void apply_wide_rows(cirrus_model *m, const uint8_t *ids, const uint8_t *
         set_stamp(m, row, m->step + 1);
     }
 }
+
+FOR_EACH_PROCESSOR(read_wide_rows, read_parts,
+                   (const cirrus_model *m, const uint8_t *ids, uint32_t first, size_t n,
+                    uint8_t *out),
+                   (m, ids, first, n, out))
+FOR_EACH_PROCESSOR(apply_wide_rows, apply_parts,
+                   (cirrus_model *m, const uint8_t *ids, const uint8_t *grads, size_t n, float lr),
+                   (m, ids, grads, n, lr))
 
 #endif
