@@ -1,5 +1,8 @@
 """CirrusSearchCV on a Dataset: the scores of a search on the same arrays, without the rows."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -16,7 +19,9 @@ from sklearn_cirrus import (
 from sklearn_cirrus._dataset import reading
 from sklearn_cirrus._outcome import CutShort
 from sklearn_cirrus._place import Place
+from sklearn_cirrus._search_run import SearchRun
 from sklearn_cirrus.model_selection import CirrusSearchCV
+from sklearn_cirrus.servers import shared
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 GRID = {"C": [0.001, 0.02, 1.0]}
@@ -176,3 +181,23 @@ def test_the_estimator_need_not_be_the_default(blocks):
     clf = CirrusLogisticRegression(backend="inline", solver="ftrl", max_iter=3, random_state=0)
     search = CirrusSearchCV(clf, {"l1_ratio": [0.0, 1.0]}, cv=2).fit(blocks)
     assert len(search.history_) == 1 and search.best_score_ < 0
+
+
+def test_the_server_is_lost_while_held_out_losses_are_summed(data, blocks, clf, monkeypatch):
+    """The search goes back to its last checkpoint, and comes to the same scores."""
+    hand_over, lost = SearchRun._hand_over, []
+
+    def lose_it_first(run, weights):
+        if run._ended and not lost:
+            with shared.shared_server().client() as client:
+                lost.append(client.info("server")["process_id"])
+            os.kill(lost[0], signal.SIGKILL)
+        hand_over(run, weights)
+
+    monkeypatch.setattr(SearchRun, "_hand_over", lose_it_first)
+    clf.set_params(backend="local", n_workers=2)
+    exact = GridSearchCV(LogisticRegression(), GRID, cv=CV, scoring="neg_log_loss").fit(*data)
+    with config_context(retry_seconds=2.0, checkpoint_seconds=0.05):
+        search = CirrusSearchCV(clf, GRID, cv=CV, refit=False).fit(blocks)
+    assert lost and sum(entry["server_restarts"] for entry in search.history_[0]) >= 1
+    agree(search, exact)
