@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
+from .decomposition import CirrusMatrixFactorization
 from .linear_model import CirrusLogisticRegression
 
 _SAMPLED = 10  # candidates, where there is a distribution and nobody says how many
@@ -13,6 +14,12 @@ _SAMPLED = 10  # candidates, where there is a distribution and nobody says how m
 
 def check_search(search):
     """Refuse bad parameters of a CirrusSearchCV, with a TypeError or a ValueError."""
+    if isinstance(search.estimator, CirrusMatrixFactorization):
+        raise TypeError(
+            "CirrusSearchCV trains CirrusLogisticRegression, not CirrusMatrixFactorization, whose "
+            "splits hide ratings, not rows: use scikit-learn's GridSearchCV with "
+            "cv=RatingsKFold(5) and scoring=rating_rmse_scorer of sklearn_cirrus.model_selection"
+        )
     if not isinstance(search.estimator, CirrusLogisticRegression):
         raise TypeError(
             "CirrusSearchCV trains CirrusLogisticRegression, not "

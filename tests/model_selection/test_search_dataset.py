@@ -20,7 +20,7 @@ from sklearn_cirrus._dataset import reading
 from sklearn_cirrus._outcome import CutShort
 from sklearn_cirrus._place import Place
 from sklearn_cirrus._search_run import SearchRun
-from sklearn_cirrus.model_selection import CirrusSearchCV
+from sklearn_cirrus.model_selection import BlockKFold, CirrusSearchCV
 from sklearn_cirrus.servers import shared
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -100,6 +100,13 @@ def test_selected_rows_in_any_order_and_other_metrics(data, blocks, clf, no_rows
         found, expected = (s.cv_results_[f"mean_test_{name}"] for s in (search, exact))
         np.testing.assert_allclose(found, expected, atol=0.015)
     assert search.best_params_ == exact.best_params_
+
+
+def test_folds_of_whole_blocks(data, blocks, clf, no_rows):
+    cv = BlockKFold(3)
+    search = CirrusSearchCV(clf, GRID, cv=cv).fit(blocks)
+    exact = GridSearchCV(LogisticRegression(), GRID, cv=cv.split(blocks), scoring="neg_log_loss")
+    agree(search, exact.fit(*data))
 
 
 def test_transforms_run_on_the_workers(data, blocks, clf, no_rows):
