@@ -155,10 +155,12 @@ class Fits:
             Rows that are.
         """
         squares, sizes = np.zeros((2, weights.shape[1]))
+        has_l1 = any(fit.l1 for fit in self.fits)
         for first in range(0, penalized, _ROWS):
             part = weights[first : min(first + _ROWS, penalized)].astype(np.float64)
             squares += np.einsum("ij,ij->j", part, part)
-            sizes += np.abs(part).sum(axis=0)
+            if has_l1:
+                sizes += np.abs(part).sum(axis=0)
         finite = np.isfinite(squares) & np.isfinite(weights[penalized:]).all(axis=0)
         squares, sizes = (v.reshape(-1, self.classes).sum(axis=1) for v in (squares, sizes))
         penalties = [fit.l2 / 2 * squares[i] + fit.l1 * sizes[i] for i, fit in enumerate(self.fits)]

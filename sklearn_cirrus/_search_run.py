@@ -65,8 +65,10 @@ class SearchRun(Run):
 
     def create_table(self, slots):
         """Create the table of all fits; ``slots`` are those that all share."""
-        rows = self.spec.rows
-        fresh = {name: self._fresh(name, rows, len(self.fits.fits)) for name in self._state_slots()}
+        rows, fresh = self.spec.rows, {}
+        for name in self._state_slots():
+            if self._start_of(name):  # a new table has zeros
+                fresh[name] = self._fresh(name, rows, len(self.fits.fits))
         self.create(fresh | slots | {"columns": self.fits.columns(0, 1)})
 
     def search(self, part):
@@ -98,8 +100,11 @@ class SearchRun(Run):
 
     def _fresh(self, name, rows, fits):
         """Return a slot of fits that have seen nothing."""
-        start = self._squares if (self.spec.optimizer, name) == ("adagrad", "squares") else 0.0
-        return np.full((rows, fits * self.fits.classes), start, np.float32)
+        return np.full((rows, fits * self.fits.classes), self._start_of(name), np.float32)
+
+    def _start_of(self, name):
+        """Return what the values of a slot start at."""
+        return self._squares if (self.spec.optimizer, name) == ("adagrad", "squares") else 0.0
 
     def _create(self, checkpoint):
         if checkpoint.schedule is not None:

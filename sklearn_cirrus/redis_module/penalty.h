@@ -35,10 +35,12 @@ INLINE float shrink_near(float w, float a, float b, float k) {
     return size > 0.0f ? copysignf(size, w) : 0.0f;
 }
 
-/* (1 + b)^k for many b, by squaring: no branch depends on b. In float64, whose rounding stays below
- * float32's also for the largest k. */
+#define GROW_MOST 64
+
+/* (1 + b)^k for n b, at most GROW_MOST, by squaring: no branch depends on b. In float64, whose
+ * rounding stays below float32's also for the largest k. */
 INLINE void grow(const float *b, uint32_t n, uint32_t k, double *growth) {
-    double powers[64]; /* of the largest n */
+    double powers[GROW_MOST];
     for (uint32_t i = 0; i < n; i++) {
         powers[i] = 1.0 + (double)b[i];
         growth[i] = 1.0;

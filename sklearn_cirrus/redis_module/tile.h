@@ -1,9 +1,8 @@
 /* The usual model, many coordinates at once: adagrad with L2 alone.
  *
- * No branch of its rule depends on the coordinate. So rows are taken TILE at a time, or of wide rows
- * TILE columns at a time, laid side by side,
- * computed by loops that compilers turn into vector instructions, and laid back. The arithmetic is
- * that of rules.h and penalty.h, operation by operation.
+ * No branch of its rule depends on the coordinate. So rows of one weight are taken TILE at a time,
+ * laid side by side, computed by loops that compilers turn into vector instructions, and laid back.
+ * The arithmetic is that of rules.h and penalty.h, operation by operation.
  */
 #ifndef CIRRUS_TILE_H
 #define CIRRUS_TILE_H

@@ -2,17 +2,17 @@
  *
  * The columns of a row lie side by side and have slept equally long. So a row is computed where it
  * lies, a part of its columns at a time, by loops that compilers turn into vector instructions. The
- * arithmetic is that of rules.h and penalty.h, operation by operation: registers of any width give the
- * same bits.
+ * arithmetic is that of rules.h and penalty.h, operation by operation: registers of any width give
+ * the same bits.
  */
 #ifndef CIRRUS_WIDE_H
 #define CIRRUS_WIDE_H
 
 #include "tile.h"
 
-#define PART 64       /* columns computed together */
-#define LINE 16       /* floats of a cache line */
-#define ROWS_AHEAD 2  /* whole rows fetched ahead of their use */
+#define PART GROW_MOST /* columns computed together */
+#define LINE 16        /* floats of a cache line */
+#define ROWS_AHEAD 2   /* rows fetched ahead of their use */
 
 /* What a part of a row needs to know. */
 typedef struct {
@@ -22,16 +22,30 @@ typedef struct {
     uint32_t slept; /* steps since the row was last touched */
 } part_facts;
 
-/* Fetches all of a row. */
-INLINE void fetch_row(const cirrus_model *m, uint32_t id) {
-    const float *row = row_at(m, id);
-    for (uint32_t i = 0; i < m->stride; i += LINE)
+/* Fetches n columns of a row, from column `first` on: as many as are computed meanwhile, for the
+ * processor waits where too many are fetched at once. */
+INLINE void fetch_part(const cirrus_model *m, const float *row, uint32_t first, uint32_t n) {
+    const uint32_t width = m->spec.width;
+    for (uint32_t i = first; i < first + n; i += LINE) {
         PREFETCH(row + i);
+        PREFETCH(row + width + i);
+    }
+    if (first + n == width)
+        PREFETCH(row + m->stamp);
+}
+
+/* Copies floats that may lie unaligned, without a call. */
+INLINE void copy_floats(void *to, const void *from, uint32_t n) {
+    uint32_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        memcpy((char *)to + 4 * i, (const char *)from + 4 * i, 32);
+    for (; i < n; i++)
+        memcpy((char *)to + 4 * i, (const char *)from + 4 * i, 4);
 }
 
 /* The facts of n columns of a row, from column `first` on. */
 INLINE void look_at_part(const cirrus_model *m, const float *row, uint32_t id,
-                                uint32_t first, uint32_t n, part_facts *facts) {
+                         uint32_t first, uint32_t n, part_facts *facts) {
     const coordinate c = coordinate_of(m, row, id, CIRRUS_ADAGRAD, 1.0f);
     const float *rates = m->columns ? m->columns + first : NULL;
     const float *l2 = rates && id < m->spec.penalized ? rates + 2 * m->spec.width : NULL;
@@ -45,7 +59,7 @@ INLINE void look_at_part(const cirrus_model *m, const float *row, uint32_t id,
 
 /* As rates_of() of tile.h. */
 INLINE void rates_in_part(const cirrus_model *m, const part_facts *facts,
-                                 const float *squares, uint32_t n, float rate, float *rates) {
+                          const float *squares, uint32_t n, float rate, float *rates) {
     const float power_t = m->spec.power_t;
     for (uint32_t i = 0; i < n; i++) {
         const coordinate c = {rate * facts->factor[i], 0.0f, 0.0f, facts->eps};
@@ -56,7 +70,7 @@ INLINE void rates_in_part(const cirrus_model *m, const part_facts *facts,
 
 /* The weights as of now. */
 INLINE void wake_part(const cirrus_model *m, const part_facts *facts, const float *weights,
-                             const float *squares, uint32_t n, float *woken) {
+                      const float *squares, uint32_t n, float *woken) {
     float b[PART];
     double growth[PART];
     const float k = (float)(int32_t)facts->slept;
@@ -78,13 +92,13 @@ INLINE void wake_part(const cirrus_model *m, const part_facts *facts, const floa
 
 /* The weights of rows: those of ids, or without ids those from `first` on. */
 INLINE void read_parts(const cirrus_model *m, const uint8_t *ids, uint32_t first, size_t n,
-                           uint8_t *out) {
+                       uint8_t *out) {
     const uint32_t width = m->spec.width;
     for (size_t i = 0; i < n; i++) {
         const uint32_t id = ids ? get_id(ids, i) : first + (uint32_t)i;
         const float *row = row_at(m, id);
-        if (ids && i + ROWS_AHEAD < n)
-            fetch_row(m, get_id(ids, i + ROWS_AHEAD));
+        const size_t ahead = ids && i + ROWS_AHEAD < n ? i + ROWS_AHEAD : i;
+        const float *later = ids ? row_at(m, get_id(ids, ahead)) : row;
         if ((get_stamp(m, row) & ~MARK) == m->step) {
             memcpy(out, row, width * sizeof(float));
             out += width * sizeof(float);
@@ -94,9 +108,10 @@ INLINE void read_parts(const cirrus_model *m, const uint8_t *ids, uint32_t first
             part_facts facts;
             float woken[PART];
             count = width - j < PART ? width - j : PART;
+            fetch_part(m, later, j, count);
             look_at_part(m, row, id, j, count, &facts);
             wake_part(m, &facts, row + j, row + width + j, count, woken);
-            memcpy(out, woken, count * sizeof(float));
+            copy_floats(out, woken, count);
             out += count * sizeof(float);
         }
     }
@@ -104,16 +119,16 @@ INLINE void read_parts(const cirrus_model *m, const uint8_t *ids, uint32_t first
 
 /* One step of n columns with these gradients. */
 INLINE void update_part(const cirrus_model *m, float *row, uint32_t id, uint32_t first,
-                               uint32_t n, const uint8_t *grads, float lr) {
+                        uint32_t n, const uint8_t *grads, float lr) {
     float *weights = row + first, *squares = weights + m->spec.width;
     part_facts facts;
     float g[PART], rates[PART], woken[PART];
-    memcpy(g, grads, n * sizeof *g);
+    copy_floats(g, grads, n);
     look_at_part(m, row, id, first, n, &facts);
     if (facts.slept)
         wake_part(m, &facts, weights, squares, n, woken);
     else
-        memcpy(woken, weights, n * sizeof *woken);
+        copy_floats(woken, weights, n);
     for (uint32_t i = 0; i < n; i++)
         squares[i] += g[i] * g[i];
     rates_in_part(m, &facts, squares, n, lr, rates);
@@ -123,15 +138,15 @@ INLINE void update_part(const cirrus_model *m, float *row, uint32_t id, uint32_t
 
 /* One step. */
 INLINE void apply_parts(cirrus_model *m, const uint8_t *ids, const uint8_t *grads, size_t n,
-                            float lr) {
+                        float lr) {
     const uint32_t width = m->spec.width;
     for (size_t i = 0; i < n; i++) {
         const uint32_t id = get_id(ids, i);
         float *row = row_at(m, id);
-        if (i + ROWS_AHEAD < n)
-            fetch_row(m, get_id(ids, i + ROWS_AHEAD));
+        const float *later = i + ROWS_AHEAD < n ? row_at(m, get_id(ids, i + ROWS_AHEAD)) : row;
         for (uint32_t j = 0, count; j < width; j += count) {
             count = width - j < PART ? width - j : PART;
+            fetch_part(m, later, j, count);
             update_part(m, row, id, j, count, grads, lr);
             grads += count * sizeof(float);
         }
