@@ -3,15 +3,19 @@
 Candidates differ in C. Both sides use the same estimator, splits and number of epochs, refit
 nothing, and run on the same workers: GridSearchCV has one fit after the other on all of them.
 ``difference`` is the largest between mean held-out log losses of the two sides, ``spread`` that
-between candidates; ``growth`` is how many times longer the search takes than that of one candidate.
+between candidates; ``growth`` is how many times longer the search takes than that of one candidate,
+and ``cpu_growth`` how many times more processor time client, server and workers need together,
+which says more on a machine that has other work.
 
     python benchmarks/search.py
     python benchmarks/search.py --data clicks --rows 200000 --grid-up-to 4
 """
 
 import argparse
+import os
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 from machine import describe_machine, print_report, quantiles, say
@@ -49,6 +53,26 @@ def load(name, options):
     return X, (margins + random.logistic(size=options.rows) > 0).astype(int), 20
 
 
+def processor_seconds():
+    """Return the processor time of this process and of all that it has started and that live."""
+    seconds, parents = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        process = int(path.parent.name)
+        parents[process] = int(fields[1])
+        seconds[process] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def is_ours(process):
+        while process > 1 and process != os.getpid():
+            process = parents.get(process, 0)
+        return process == os.getpid()
+
+    return sum(seconds[process] for process in seconds if is_ours(process))
+
+
 def search(kind, clf, count, options, X, y, **more):
     """Search once; return the seconds and the mean held-out losses."""
     grid = {"C": np.logspace(-5, 1, count).tolist()}
@@ -64,7 +88,9 @@ def search(kind, clf, count, options, X, y, **more):
 
 def measure(clf, count, options, X, y):
     """Let both sides search; return what each took, and how far they are from each other."""
+    before = processor_seconds()
     done = [search(CirrusSearchCV, clf, count, options, X, y) for _ in range(options.repeats)]
+    cpu_seconds = (processor_seconds() - before) / options.repeats
     halved = [
         search(CirrusSearchCV, clf, count, options, X, y, halving=2, min_epochs=1)
         for _ in range(options.repeats)
@@ -73,6 +99,7 @@ def measure(clf, count, options, X, y):
     epochs = done[-1][2].history_[0]
     report = {
         "cirrus": quantiles([seconds for seconds, *_ in done]),
+        "cpu_seconds": cpu_seconds,
         "cirrus_halving": quantiles([seconds for seconds, *_ in halved]),
         "best_loss": float(losses.min()),
         "best_loss_halving": float(halved[-1][1][halved[-1][2].best_index_]),
@@ -103,9 +130,11 @@ def main():
             report = results[name][str(count)] = measure(clf, count, options, X, y)
             first = results[name][str(options.candidates[0])]
             report["growth"] = report["cirrus"]["median"] / first["cirrus"]["median"]
+            report["cpu_growth"] = report["cpu_seconds"] / first["cpu_seconds"]
             say(
                 f"{name}, {count} candidates: {report['cirrus']['median']:.2f} s "
-                f"({report['growth']:.1f} times one), halving "
+                f"({report['growth']:.1f} times one, processor time "
+                f"{report['cpu_growth']:.1f} times), halving "
                 f"{report['cirrus_halving']['median']:.2f} s, GridSearchCV "
                 f"{report.get('grid_search', float('nan')):.2f} s, losses differ by "
                 f"{report.get('difference', float('nan')):.5f} of {report['spread']:.5f}"
