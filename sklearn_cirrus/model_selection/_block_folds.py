@@ -90,5 +90,15 @@ class BlockKFold(BaseCrossValidator):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
     def get_n_splits(self, X=None, y=None, groups=None):
-        """Return the number of folds; the arguments are ignored."""
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : None
+            Ignored.
+
+        Returns
+        -------
+        int
+        """
         return self.n_splits
