@@ -172,8 +172,8 @@ def _check(wanted, record):
     what = wanted.get("command") if isinstance(wanted, dict) else None
     if what == "stop":
         return {"command": "stop"}
-    if record.start is None or record.start.get("kind") != "search":
-        raise ValueError("a run can only be stopped")
+    if record.kind != "search":
+        raise ValueError(f"a {record.kind or 'run'} can only be stopped")
     if what == "drop":
         candidates = wanted.get("candidates")
         known = range(len(record.candidates))

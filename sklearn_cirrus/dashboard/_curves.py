@@ -6,6 +6,11 @@ from ._downsampling import largest_triangles
 
 AXES = ("seconds", "cost", "rows")  # what curves may be drawn against
 
+# Curves that are against time whatever is chosen.
+_OF_TIME = (
+    *("working", "starting", "waiting", "relaunches"),
+    *("server_memory", "server_ops", "server_load"),
+)
 _POINTS = 400  # of a curve
 _BINS = 100  # of time, over which speeds are means
 
@@ -23,14 +28,20 @@ def curves_of(record, axis):
     """
     epochs = {name: np.array(column) for name, column in record.epochs.items()}
     states = {name: np.array(column) for name, column in record.states.items()}
-    x = epochs[axis]
-    curves = {name: _thin(x, epochs[name]) for name in ("train_loss", "valid_loss")}
-    for name in ("rows", "updates", "cost"):
-        curves[f"{name}_per_second"] = _speed(epochs["seconds"], epochs[name], x)
+    if record.kind == "call":
+        x = states.get(axis, np.full(len(states["seconds"]), np.nan))
+        curves = {name: _thin(x, states[name]) for name in ("done", "running", "queued")}
+        curves["tasks_per_second"] = _speed(states["seconds"], states["done"], x)
+    else:
+        x = epochs[axis]
+        curves = {name: _thin(x, epochs[name]) for name in ("train_loss", "valid_loss")}
+        for name in ("rows", "updates"):
+            curves[f"{name}_per_second"] = _speed(epochs["seconds"], epochs[name], x)
     if axis == "seconds":
-        for name in ("working", "starting", "waiting", "relaunches"):
+        for name in _OF_TIME:
             curves[name] = _thin(states["seconds"], states[name])
-        curves["cost"] = _thin(x, epochs["cost"])
+        spent = states if record.kind == "call" else epochs
+        curves["cost"] = _thin(x, spent["cost"])
     return curves
 
 

@@ -105,7 +105,8 @@ class CallJournal:
     def note_failure(self, error):
         """Take note of what a task has raised, or of None; the first reason of an end counts."""
         if error is not None and self._reason is None:
-            self._reason, self._error = "failed", error
+            self._reason = "failed" if isinstance(error, Exception) else "interrupted"
+            self._error = error
 
     def note_interrupt(self):
         """Take note that joblib ends the call before it is done."""

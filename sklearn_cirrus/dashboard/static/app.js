@@ -80,10 +80,15 @@ function describe() {
     at("events").replaceChildren();
   }
   at("events").hidden = !at("events").childElementCount;
-  const hasCost = shown.some((run) => run.cost > 0);
-  const axis = document.querySelector('input[name="axis"][value="cost"]');
-  axis.disabled = !hasCost;
-  if (!hasCost && axis.checked) document.querySelector('input[name="axis"]').checked = true;
+  permit("cost", shown.some((run) => run.cost > 0));
+  permit("rows", shown.some((run) => run.kind !== "call"));
+}
+
+// An axis that none of the selected runs has cannot be chosen.
+function permit(name, isThere) {
+  const axis = document.querySelector(`input[name="axis"][value="${name}"]`);
+  axis.disabled = !isThere;
+  if (!isThere && axis.checked) document.querySelector('input[name="axis"]').checked = true;
 }
 
 // ---- Curves and leaderboard, asked for now and then
@@ -148,7 +153,9 @@ let stopping = null;
 
 function stop(run) {
   stopping = run;
-  at("question").textContent = `Stop ${run.estimator} ${run.id}? It ends with what it has learnt so far.`;
+  const effect = run.kind === "call"
+    ? "Its tasks are ended, and the call raises a TaskError." : "It ends with what it has learnt so far.";
+  at("question").textContent = `Stop ${run.estimator} ${run.id}? ${effect}`;
   at("confirm").showModal();
 }
 

@@ -11,7 +11,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-const some = (value) => value !== null && value !== undefined && !Number.isNaN(value);
+export const some = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 export function number(value, digits = 4) {
   if (!some(value)) return "–";
@@ -43,6 +43,10 @@ export function bytes(value) {
   return `${value} B`;
 }
 
+export function percent(share) {
+  return some(share) ? `${number(100 * share, 2)} %` : "–";
+}
+
 export function duration(seconds) {
   if (!some(seconds)) return "–";
   if (seconds < 1) return `${number(seconds * 1000, 3)} ms`;
@@ -59,8 +63,11 @@ export function moment(unix) {
   return today ? clock : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock}`;
 }
 
+const PYTHON = new Map([[null, "None"], [true, "True"], [false, "False"]]);
+
 export function value(any) {
   if (typeof any === "string") return any;
+  if (PYTHON.has(any)) return PYTHON.get(any);
   if (typeof any === "number") return number(any);
   if (Array.isArray(any)) return `[${any.map(value).join(", ")}]`;
   if (any !== null && typeof any === "object") return `{${parameters(any)}}`;
