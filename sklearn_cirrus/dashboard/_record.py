@@ -13,6 +13,7 @@ _OF_STATE = (
     *("done", "running", "queued"),  # tasks of a call
     *("server_memory", "server_ops", "server_load"),
 )
+_OF_CANDIDATE = ("epochs", "held_out_loss", "train_loss", "status")
 _CHUNK = 1 << 20  # bytes that are read at a time
 _SILENCE_SECONDS = 3.0  # of a journal that is still written to: then its process is looked for
 _SHOWN_FAULTS = 20
@@ -38,7 +39,8 @@ class Record:
     candidates : list of dict
         Parameters.
     standing : dict
-        By candidate: epochs, held-out loss, train loss, status.
+        By candidate: epochs, held-out loss, train loss, status; of a call: score, number of
+        scores, metric.
     """
 
     def __init__(self, path):
@@ -139,6 +141,7 @@ class Record:
         "stopping": _take_stopping,
         "candidates": _take_candidates,
         "standing": _take_standing,
+        "scores": _take_standing,
         "refused": _take_refused,
     }
 
@@ -208,21 +211,17 @@ class Record:
         }
 
     def leaderboard(self):
-        """Return the candidates that were trained, the smallest held-out loss first."""
+        """Return the candidates of which there is a result, the best first."""
+        is_call = self.kind == "call"
+        names = ("score", "splits", "metric") if is_call else _OF_CANDIDATE
+        by, sign = ("score", -1.0) if is_call else ("held_out_loss", 1.0)
         rows = []
-        for candidate, (epochs, held_out, train, status) in self.standing.items():
+        for candidate, values in self.standing.items():
             params = self.candidates[candidate] if candidate < len(self.candidates) else {}
             rows.append(
-                {
-                    "candidate": candidate,
-                    "params": params,
-                    "epochs": epochs,
-                    "held_out_loss": held_out,
-                    "train_loss": train,
-                    "status": status,
-                }
+                {"candidate": candidate, "params": params, **dict(zip(names, values, strict=True))}
             )
-        return sorted(rows, key=lambda row: (row["held_out_loss"] is None, row["held_out_loss"]))
+        return sorted(rows, key=lambda row: (row[by] is None, sign * (row[by] or 0.0)))
 
 
 def _number(value):

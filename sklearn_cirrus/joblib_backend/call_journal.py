@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from .._journal import VERSION, Journal, journal_folder
 from .._run_journal import describe, explain
 from ..exceptions import TaskError
+from .search_scores import SearchScores, count_after
 
 STOPPED = "the call was stopped from the dashboard"
 
@@ -39,6 +40,7 @@ class CallJournal:
         self._began = time.perf_counter()
         self._packed = 0  # tasks
         self._after = None  # tasks that come after those, as far as they know it themselves
+        self._scores = SearchScores()
         self._next = 0.0
         self._n_faults = 0
         self._faults = []
@@ -54,7 +56,7 @@ class CallJournal:
         """Whether it is time for :meth:`tell`."""
         return self._journal.is_on and time.perf_counter() >= self._next
 
-    def note_call(self, call):
+    def note_call(self, number, call):
         """Take note of a batch of calls that is about to be packed; the first begins the journal.
 
         Raises
@@ -65,10 +67,21 @@ class CallJournal:
         if self._reason == "stopped":
             raise TaskError(STOPPED)
         items = getattr(call, "items", None) or [(call, (), {})]
-        if not self._packed and self._journal.is_on:
+        if not self._journal.is_on:
+            return
+        if not self._packed:
             self._begin(items)
         self._packed += len(items)
-        self._after = _count_after(items[-1][2])
+        self._after = count_after(items[-1][2])
+        candidates = self._scores.note_calls(number, items)
+        if candidates:
+            self._journal.write("candidates", params=candidates)
+
+    def note_results(self, number, values):
+        """Take note of what a batch of calls has returned."""
+        scores = self._scores.note_results(number, values)
+        if scores:
+            self._journal.write("scores", candidates=scores)
 
     def _begin(self, items):
         if self._config.dashboard:
@@ -171,15 +184,6 @@ class CallJournal:
         if getattr(self._parallel, "_original_iterator", self) is None:  # it is at its end
             return taken
         return None if self._after is None else self._packed + self._after
-
-
-def _count_after(kwargs):
-    """Return how many tasks come after one, if it is one of a search of scikit-learn's."""
-    try:
-        (split, n_splits), (candidate, n) = kwargs["split_progress"], kwargs["candidate_progress"]
-        return int(n_splits * n - (candidate * n_splits + split + 1))
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _name(function):

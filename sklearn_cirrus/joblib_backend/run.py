@@ -54,7 +54,7 @@ class TaskRun:
 
     def pack(self, number, call):
         """Return the job of a task; see :meth:`Packer.pack`."""
-        self.journal.note_call(call)
+        self.journal.note_call(number, call)
         return self._place.complete(self._packer.pack(number, call))
 
     def start(self, job, attempt):
@@ -79,6 +79,7 @@ class TaskRun:
         job = job | {"attempt": attempt}
         outcome = read_outcome(report, job, self._key, self._place.store, self._keys)
         self._seconds += report["seconds"]
+        self.journal.note_results(job["task"], outcome.value)
         return outcome
 
     def discard(self, job, n_calls):

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 from sklearn.datasets import load_iris
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 
-from sklearn_cirrus import CirrusLogisticRegression, config_context
+from cirrus_runtime.task_format import TASK_VARIABLE
+from sklearn_cirrus import config_context, get_config
 from sklearn_cirrus._journal import command
+from sklearn_cirrus.dashboard._record import Record
 from sklearn_cirrus.exceptions import TaskError
 from sklearn_cirrus.joblib_backend import last_usage
 
@@ -84,14 +87,53 @@ def test_a_call_tells_what_it_has_done_and_used(folder, cirrus):
     assert (end["event"], end["reason"], end["error"]) == ("end", "done", None)
 
 
-def test_a_search_of_scikit_learn_knows_how_much_is_left_and_its_fits_are_not_runs(folder, cirrus):
-    grid = GridSearchCV(CirrusLogisticRegression(max_iter=2), {"C": [1, 2, 3]}, cv=2, refit=False)
-    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
-        grid.fit(*load_iris(return_X_y=True))
-    start, first, *_, last, end = events_of(folder)  # one journal
-    assert start["candidate"]["estimator"] == "CirrusLogisticRegression"
-    assert start["candidate"]["params"]["max_iter"] == 2
-    assert first["total"] == last["total"] == last["done"] == 6 and end["reason"] == "done"
+def test_fits_in_tasks_are_part_of_the_call(monkeypatch):
+    monkeypatch.setenv(TASK_VARIABLE, "1")
+    with config_context(journal="/anywhere", dashboard=True):
+        assert (get_config().journal, get_config().dashboard) == ("off", False)
+
+
+def leaderboard(folder):
+    """What the dashboard reads of the candidates."""
+    (path,) = folder.glob("*.jsonl")
+    record = Record(path)
+    record.refresh(path.stat().st_size, time.monotonic() + SECONDS)
+    rows = record.leaderboard()
+    path.unlink()
+    return rows
+
+
+def test_the_scores_of_a_search_are_those_that_it_finds(folder, cirrus):
+    X, y = load_iris(return_X_y=True)
+    grid = {"C": [0.01, 0.1, 1.0, 10.0], "tol": [1e-3, 1e-4]}
+    model = LogisticRegression(max_iter=300)
+    for scoring, metric in ((None, None), (["accuracy", "neg_log_loss"], "accuracy")):
+        search = GridSearchCV(model, grid, cv=3, refit=False, scoring=scoring).fit(X, y)
+        start, *_, last, end = events = events_of(folder)
+        rows = leaderboard(folder)
+        assert start["candidate"]["estimator"] == "LogisticRegression"
+        assert start["candidate"]["params"]["max_iter"] == 300 and end["reason"] == "done"
+        assert {event["total"] for event in events if event["event"] == "state"} == {24}
+        assert last["done"] == 24
+        column = search.cv_results_[f"mean_test_{metric or 'score'}"]
+        assert [row["score"] for row in rows] == pytest.approx(sorted(column, reverse=True))
+        for row in rows:
+            assert row["params"] == search.cv_results_["params"][row["candidate"]]
+            assert row["score"] == pytest.approx(column[row["candidate"]])
+            assert (row["splits"], row["metric"]) == (3, metric)
+
+
+def test_a_halving_search_has_the_candidates_of_all_its_rounds(folder, cirrus):
+    grid = {"C": [0.01, 0.1, 1.0, 10.0]}
+    search = HalvingGridSearchCV(LogisticRegression(max_iter=300), grid, cv=2, factor=2)
+    results = (
+        search.set_params(refit=False, random_state=0).fit(*load_iris(return_X_y=True)).cv_results_
+    )
+    rows = leaderboard(folder)
+    assert len(rows) == len(results["params"]) > 4
+    for row in rows:
+        assert row["params"] == results["params"][row["candidate"]]
+        assert row["score"] == pytest.approx(results["mean_test_score"][row["candidate"]])
 
 
 @pytest.mark.parametrize(

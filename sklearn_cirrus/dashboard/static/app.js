@@ -110,7 +110,7 @@ async function draw() {
   const asked = key();
   try {
     const curves = await Promise.all(shown.map((run) => ask(`runs/${run.name}/curves?axis=${axis}`)));
-    const search = shown.length === 1 && shown[0].kind === "search" ? shown[0] : null;
+    const search = shown.length === 1 && (shown[0].kind === "search" || shown[0].n_candidates) ? shown[0] : null;
     const board = search && await ask(`runs/${search.name}/leaderboard`);
     if (key() !== asked) return; // others were selected in the meantime
     charts.draw(shown.map((run, i) => ({ label: String(i + 1), curves: curves[i] })), axis);
@@ -130,7 +130,7 @@ function candidates(run, board) {
   const fresh = leaderboard(board, run, to);
   if (at("board")) at("board").replaceWith(fresh);
   else place.append(fresh);
-  if (run.status !== "running") at("adder")?.remove();
+  if (run.status !== "running" || run.kind !== "search") at("adder")?.remove();
   else if (!at("adder")) place.append(adder(to));
 }
 
