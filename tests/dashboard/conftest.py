@@ -4,10 +4,7 @@ import json
 
 import pytest
 
-pytest.importorskip("starlette", reason="the extra dashboard is not installed")
-pytest.importorskip("uvicorn", reason="the extra dashboard is not installed")
-
-from sklearn_cirrus.dashboard import start_dashboard  # noqa: E402
+from sklearn_cirrus.dashboard import start_dashboard
 
 START = {
     "event": "start",
@@ -58,5 +55,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def dashboard(tmp_path):
+    for name in ("starlette", "uvicorn"):
+        pytest.importorskip(name, reason="the extra dashboard is not installed")
     with start_dashboard(tmp_path) as server:
         yield server

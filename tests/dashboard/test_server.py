@@ -15,6 +15,9 @@ from sklearn_cirrus.exceptions import ConfigurationError
 
 from .conftest import START, epoch
 
+for name in ("starlette", "uvicorn"):
+    pytest.importorskip(name, reason="the extra dashboard is not installed")
+
 SEARCH = START | {"kind": "search", "candidate": {"estimator": "E", "params": {}}, "splits": 2}
 
 
