@@ -1,6 +1,6 @@
 // The charts. The server has thinned the curves out; here they are drawn.
 
-import { bytes, dollars, duration, element, number, percent, short } from "./elements.js";
+import { bytes, dollars, duration, element, number, percent, short, wide } from "./elements.js";
 
 const AXES = {
   seconds: { label: "seconds", show: duration, tick: short },
@@ -166,8 +166,8 @@ function tabulate({ table, series }, chart, axis) {
     return xs.map((x, i) => [label, x, ys[i]]).filter((_, i) => i % step === 0 || i === xs.length - 1);
   });
   table.querySelector(".scroll")?.remove();
-  table.append(element("div", { className: "scroll", tabIndex: 0 }, element("table", {},
+  table.append(wide(`${chart.title}, values`,
     element("thead", {}, element("tr", {}, ...["curve", AXES[axis].label, chart.title.toLowerCase()].map((name) => element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...rows.map(([label, x, y]) => element("tr", {},
-      element("th", { scope: "row" }, label), element("td", {}, AXES[axis].show(x)), element("td", {}, chart.show(y)))))))); 
+      element("th", { scope: "row" }, label), element("td", {}, AXES[axis].show(x)), element("td", {}, chart.show(y))))))); 
 }

@@ -11,6 +11,11 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// A table that scrolls by itself where it is too wide, with the keyboard, too.
+export function wide(name, ...parts) {
+  return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": name }, element("table", {}, ...parts));
+}
+
 export const some = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 export function number(value, digits = 4) {

@@ -1,6 +1,6 @@
 // What is known of the selected runs in words and numbers.
 
-import { bytes, dollars, duration, element, moment, number, parameters, percent, short, some, status, value } from "./elements.js";
+import { bytes, dollars, duration, element, moment, number, parameters, percent, short, some, status, value, wide } from "./elements.js";
 
 function tile(name, text, more) {
   return element("div", {}, element("dt", {}, name),
@@ -112,7 +112,7 @@ export function comparison(runs, remove) {
     const texts = given.map((params) => (name in params ? value(params[name]) : "–"));
     if (new Set(texts).size > 1) shown.push([name, (run) => texts[runs.indexOf(run)]]);
   }
-  return element("div", { className: "scroll", tabIndex: 0 }, element("table", { id: "comparison" },
+  return wide("Comparison",
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""),
       ...runs.map((run, i) => {
         const swatch = element("span", { className: "swatch" });
@@ -121,7 +121,7 @@ export function comparison(runs, remove) {
           element("span", { className: "small" }, moment(run.time)));
       }))),
     element("tbody", {}, ...shown.map(([name, of]) => element("tr", {},
-      element("th", { scope: "row" }, name), ...runs.map((run) => element("td", {}, of(run))))))));
+      element("th", { scope: "row" }, name), ...runs.map((run) => element("td", {}, of(run)))))));
 }
 
 export function events(run) {

@@ -1,6 +1,6 @@
 // The candidates of a search: the best five, the worst five, drop, add.
 
-import { element, number, parameters } from "./elements.js";
+import { element, number, parameters, wide } from "./elements.js";
 
 // Heads and cells beside number and parameters: of a search, and of a call that is one of scikit-learn's.
 const OF_SEARCH = {
@@ -26,9 +26,9 @@ export function leaderboard({ n, best, worst }, run, send) {
     isOn ? element("td", {}, drop(one)) : null);
   const table = (title, rows) => [
     element("h3", {}, title),
-    element("div", { className: "scroll", tabIndex: 0 }, element("table", {},
+    wide(title,
       element("thead", {}, element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)))),
-      element("tbody", {}, ...rows.map(row)))),
+      element("tbody", {}, ...rows.map(row))),
   ];
   return element("div", { id: "board" },
     ...(n ? table(n > best.length ? `Best ${best.length} of ${n} candidates` : `All ${n} candidates`, best)
