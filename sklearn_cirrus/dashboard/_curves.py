@@ -13,13 +13,14 @@ _OF_TIME = (
 )
 _POINTS = 400  # of a curve
 _BINS = 100  # of time, over which speeds are means
+_BINS_OF_CALL = 20  # tasks are few, and end together
 
 
 def curves_of(record, axis):
     """Return the curves of a record by name, each a pair of lists (x, y).
 
-    Losses are thinned out by :func:`largest_triangles`. Speeds are means over hundredths of the
-    time: epochs of a small fit end faster than the clock of their reports ticks.
+    They are thinned out by :func:`largest_triangles`, but for speeds, which are means over
+    hundredths of the time: epochs of a small fit end faster than the clock of their reports ticks.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def curves_of(record, axis):
     if record.kind == "call":
         x = states.get(axis, np.full(len(states["seconds"]), np.nan))
         curves = {name: _thin(x, states[name]) for name in ("done", "running", "queued")}
-        curves["tasks_per_second"] = _speed(states["seconds"], states["done"], x)
+        curves["tasks_per_second"] = _speed(states["seconds"], states["done"], x, _BINS_OF_CALL)
     else:
         x = epochs[axis]
         curves = {name: _thin(x, epochs[name]) for name in ("train_loss", "valid_loss")}
@@ -53,13 +54,13 @@ def _thin(x, y):
     return [x[kept].tolist(), y[kept].tolist()]
 
 
-def _speed(seconds, total, x):
+def _speed(seconds, total, x, n_bins=_BINS):
     """Return how fast a sum grows, over bins of time, against x at their ends."""
     known = np.isfinite(seconds) & np.isfinite(total) & np.isfinite(x)
     seconds, total, x = (np.concatenate([[0.0], values[known]]) for values in (seconds, total, x))
     if len(seconds) < 2 or not seconds[-1] > 0:
         return [[], []]
-    edges = np.linspace(0, seconds[-1], _BINS + 1)[1:]
+    edges = np.linspace(0, seconds[-1], n_bins + 1)[1:]
     ends = np.unique(np.searchsorted(seconds, edges, side="right") - 1)  # the last of each bin
     ends = ends[ends > 0]
     starts = np.concatenate([[0], ends[:-1]])

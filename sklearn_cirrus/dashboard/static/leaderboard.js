@@ -31,7 +31,7 @@ export function leaderboard({ n, best, worst }, run, send) {
       element("tbody", {}, ...rows.map(row))),
   ];
   return element("div", { id: "board" },
-    ...(n ? table(n > best.length ? `Best ${best.length} of ${n} candidates` : `All ${n} candidates`, best)
+    ...(n ? table(n > best.length ? `Best ${best.length} of ${n} candidates` : `${n} candidates`, best)
       : [element("p", { className: "quiet" }, "No candidate has a result yet.")]),
     ...(worst.length ? table(`Worst ${worst.length}`, worst) : []));
 }
