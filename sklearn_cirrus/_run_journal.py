@@ -113,15 +113,14 @@ class RunJournal:
         if not self._journal.is_on:
             return
         cost = self._run.place.cost
-        reason = "done"
-        if error is not None:
-            reason = "failed" if isinstance(error, Exception) else "interrupted"
-        elif self._stopped:
-            reason = "stopped"
-        elif self._max_cost is not None and cost >= self._max_cost:
-            reason = "budget"
+        is_spent = self._max_cost is not None and cost >= self._max_cost
+        reason = "stopped" if self._stopped else "budget" if is_spent else "done"
         self._journal.write(
-            "end", reason=reason, error=explain(error), seconds=self._seconds(), cost=cost
+            "end",
+            reason=reason_of(error, reason),
+            error=explain(error),
+            seconds=self._seconds(),
+            cost=cost,
         )
         self._journal.close()
 
@@ -160,6 +159,13 @@ class RunJournal:
             faults=faults,
             **self._server,
         )
+
+
+def reason_of(error, otherwise):
+    """Return why something has ended, for a journal: ``otherwise`` if it was by no exception."""
+    if error is None:
+        return otherwise
+    return "failed" if isinstance(error, Exception) else "interrupted"
 
 
 def explain(error):

@@ -10,7 +10,7 @@ from functools import partial
 from sklearn.base import BaseEstimator
 
 from .._journal import VERSION, Journal, journal_folder
-from .._run_journal import describe, explain
+from .._run_journal import describe, explain, reason_of
 from ..exceptions import TaskError
 from .search_scores import SearchScores, count_after
 
@@ -118,8 +118,7 @@ class CallJournal:
     def note_failure(self, error):
         """Take note of what a task has raised, or of None; the first reason of an end counts."""
         if error is not None and self._reason is None:
-            self._reason = "failed" if isinstance(error, Exception) else "interrupted"
-            self._error = error
+            self._reason, self._error = reason_of(error, None), error
 
     def note_interrupt(self):
         """Take note that joblib ends the call before it is done."""

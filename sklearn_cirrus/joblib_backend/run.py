@@ -92,29 +92,30 @@ class TaskRun:
     def _call_bytes(self):
         return self._packer.put_bytes + self._packer.sent_bytes
 
-    def look(self, unfinished, running, is_last=False):
+    def look(self, unfinished, running):
         """Tell the journal how it stands, if it is time; return whether the call is to stop.
 
         Parameters
         ----------
         unfinished : collection of Task
         running : collection of Attempt
-        is_last : bool
-            Whether it is time in any case.
         """
-        if self.journal.is_due or is_last:
-            self.journal.tell(
-                unfinished,
-                running,
-                done=self._calls,
-                relaunches=self.losses,
-                copies=self.copies,
-                cold_starts=self._cold_starts,
-                bytes=self._buffers.put_bytes + self._call_bytes,
-                worker_seconds=self._seconds,
-                cost=self._place.dollars,
-            )
+        if self.journal.is_due:
+            self._tell(unfinished, running)
         return self.journal.is_to_stop()
+
+    def _tell(self, unfinished=(), running=()):
+        self.journal.tell(
+            unfinished,
+            running,
+            done=self._calls,
+            relaunches=self.losses,
+            copies=self.copies,
+            cold_starts=self._cold_starts,
+            bytes=self._buffers.put_bytes + self._call_bytes,
+            worker_seconds=self._seconds,
+            cost=self._place.dollars,
+        )
 
     def close(self):
         """End what runs, remove what is in the store, and note what the run has used."""
@@ -134,7 +135,7 @@ class TaskRun:
             call_bytes=self._call_bytes,
             cost=self._place.dollars,
         )
-        self.look((), (), is_last=True)
+        self._tell()
         self.journal.end(usage.cost)
         note_usage(usage)
         note_usage_of_stage(
