@@ -16,7 +16,7 @@ _BINS = 100  # of time, over which speeds are means
 _BINS_OF_CALL = 20  # tasks are few, and end together
 
 
-def curves_of(record, axis):
+def curves_of(record, axis, parts=()):
     """Return the curves of a record by name, each a pair of lists (x, y).
 
     They are thinned out by :func:`largest_triangles`, but for speeds, which are means over
@@ -26,9 +26,11 @@ def curves_of(record, axis):
     ----------
     record : Record
     axis : {"seconds", "cost", "rows"}
+    parts : iterable of Record
+        Of a search: its runs, whose workers and servers are its own.
     """
     epochs = {name: np.array(column) for name, column in record.epochs.items()}
-    states = {name: np.array(column) for name, column in record.states.items()}
+    states = _states_of(record, parts)
     if record.kind == "call":
         x = states.get(axis, np.full(len(states["seconds"]), np.nan))
         curves = {name: _thin(x, states[name]) for name in ("done", "running", "queued")}
@@ -44,6 +46,16 @@ def curves_of(record, axis):
         spent = states if record.kind == "call" else epochs
         curves["cost"] = _thin(x, spent["cost"])
     return curves
+
+
+def _states_of(record, parts):
+    """Return the columns of a record's states, or of those of its parts, by its own clock."""
+    columns = {name: [np.array(column)] for name, column in record.states.items()}
+    for part in parts:
+        late = part.start["time"] - record.start["time"]
+        for name, column in part.states.items():
+            columns[name].append(np.array(column) + (late if name == "seconds" else 0.0))
+    return {name: np.concatenate(column) for name, column in columns.items()}
 
 
 def _thin(x, y):

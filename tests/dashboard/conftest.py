@@ -1,10 +1,11 @@
 """Journals to look at, and a dashboard that shows them."""
 
 import json
+import math
 
 import pytest
 
-from sklearn_cirrus.dashboard import start_dashboard
+from sklearn_cirrus.dashboard import _record, start_dashboard
 
 START = {
     "event": "start",
@@ -54,7 +55,9 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def dashboard(tmp_path):
+def dashboard(tmp_path, monkeypatch):
+    """A dashboard that holds the journals of a test, which no process writes, to be written on."""
+    monkeypatch.setattr(_record, "_SILENCE_SECONDS", math.inf)
     for name in ("starlette", "uvicorn"):
         pytest.importorskip(name, reason="the extra dashboard is not installed")
     with start_dashboard(tmp_path) as server:

@@ -235,6 +235,11 @@ def test_a_screen_reader_finds_names_and_the_focus_goes_the_way_of_reading(open_
     places = [passed.index(name) for name in wanted]
     assert places == sorted(places), passed
 
+    page.get_by_role("button", name="Drop candidate 11").focus()  # and keeps it while rows change
+    write("2-s", {"event": "standing", "candidates": [[11, 7, 0.95, 0.95, "training"]]})
+    page.get_by_role("cell", name="0.95", exact=True).first.wait_for()
+    assert page.evaluate(names) == "Drop candidate 11"
+
     page.get_by_role("button", name="Stop", exact=True).focus()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").wait_for()

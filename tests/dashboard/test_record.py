@@ -184,14 +184,14 @@ def test_hundreds_of_runs_are_read_a_little_at_a_time(tmp_path, monkeypatch):
     text = lines_of([START, *map(epoch, range(1, 21))])
     for number in range(400):
         (tmp_path / f"{number:03d}-r.jsonl").write_text(text)
-    records, known, told = Records(tmp_path), {}, []
+    records, known, told = Records(tmp_path), {}, {}  # told: in the order of the first time
     deadline = time.monotonic() + 60
     while len(told) < 400:
         assert time.monotonic() < deadline
         records.refresh()
         changed, _ = records.summaries(known)
-        told += [summary["name"] for summary in changed]
-    assert told == sorted(told, reverse=True)  # the newest first
+        told |= dict.fromkeys(summary["name"] for summary in changed)
+    assert list(told) == sorted(told, reverse=True)  # the newest first
     assert records.get("399-r").summary()["epoch"] == 20
 
 

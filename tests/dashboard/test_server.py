@@ -101,6 +101,18 @@ def test_curves(dashboard, write):
     assert ask(dashboard.url + "runs/1-a1/curves?axis=phase")[0] == 404
 
 
+def test_a_search_has_the_workers_of_its_runs(dashboard, write):
+    state = {"event": "state", "cost": 0.0, "starting": 0, "waiting": 0, "relaunches": 0}
+    write("1-s", SEARCH)
+    for number in (2, 3):
+        part = START | {"search": "1-s", "time": START["time"] + 10.0 * number}
+        write(f"{number}-p", part, state | {"seconds": 0.5, "working": number})
+    write("4-other", START, state | {"seconds": 0.5, "working": 9})
+    first_event(dashboard.url)
+    curves = json.loads(ask(dashboard.url + "runs/1-s/curves")[2])
+    assert curves["working"] == [[20.5, 30.5], [2.0, 3.0]]
+
+
 def test_the_best_and_the_worst_of_a_leaderboard(dashboard, write):
     params = [{"C": c} for c in range(12)]
     rows = [[c, 1, c / 10, c / 10, "training"] for c in range(12)]

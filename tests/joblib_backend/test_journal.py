@@ -87,6 +87,14 @@ def test_a_call_tells_what_it_has_done_and_used(folder, cirrus):
     assert (end["event"], end["reason"], end["error"]) == ("end", "done", None)
 
 
+def test_a_setting_starts_the_dashboard(folder, cirrus, monkeypatch):
+    started = []
+    monkeypatch.setattr("sklearn_cirrus.dashboard.start_shared", started.append)
+    with config_context(dashboard=True):
+        Parallel()(delayed(total)(np.ones(1)) for _ in range(3))
+    assert started == [folder]
+
+
 def test_fits_in_tasks_are_part_of_the_call(monkeypatch):
     monkeypatch.setenv(TASK_VARIABLE, "1")
     with config_context(journal="/anywhere", dashboard=True):

@@ -1,7 +1,7 @@
 // The page: takes the server's events, shows what is selected, sends commands.
 
 import { Charts } from "./charts.js";
-import { element } from "./elements.js";
+import { element, renew } from "./elements.js";
 import { comparison, events, head, tiles } from "./facts.js";
 import { adder, leaderboard } from "./leaderboard.js";
 import { RunList } from "./list.js";
@@ -76,7 +76,9 @@ function describe() {
   } else {
     at("head").dataset.key = "";
     at("head").replaceChildren(element("h2", {}, shown.length ? `${shown.length} compared` : "Nothing is selected"));
-    at("facts").replaceChildren(...(shown.length ? [comparison(shown)] : []));
+    const table = shown.length ? comparison(shown) : null;
+    if (table && at("facts").firstChild) renew(at("facts").firstChild, table);
+    else at("facts").replaceChildren(...(table ? [table] : []));
     at("events").replaceChildren();
   }
   at("events").hidden = !at("events").childElementCount;
@@ -128,7 +130,7 @@ function candidates(run, board) {
   const place = at("candidates");
   const to = (command) => send(run, command);
   const fresh = leaderboard(board, run, to);
-  if (at("board")) at("board").replaceWith(fresh);
+  if (at("board")) renew(at("board"), fresh);
   else place.append(fresh);
   if (run.status !== "running" || run.kind !== "search") at("adder")?.remove();
   else if (!at("adder")) place.append(adder(to));

@@ -11,6 +11,14 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// Put a new element in the place of one that differs from it; who has the focus in there keeps it.
+export function renew(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  const focused = old.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
+  old.replaceWith(fresh);
+  if (focused) fresh.parentElement.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
 // A table that scrolls by itself where it is too wide, with the keyboard, too.
 export function wide(name, ...parts) {
   return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": name }, element("table", {}, ...parts));
