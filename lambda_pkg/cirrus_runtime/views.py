@@ -233,13 +233,16 @@ def _rows(block, step, name):
 
 
 def _labels(block, step, name):
-    """Class indices that become others (``becomes``), and row weights by class (or None)."""
+    """Class indices that become others (``becomes``), and row weights by class (or None).
+
+    They are float32, unless ``precision`` is ``"float64"``.
+    """
     if block.labels is None:
         raise BlockError(f"{name} has no labels to train on")
     labels = np.array(step["becomes"], np.float32)[block.labels.astype(np.int64)]
     weights = block.weights
     if step["weights"] is not None:
-        of_class = np.array(step["weights"], np.float32)[labels.astype(np.int64)]
+        of_class = np.array(step["weights"], step.get("precision", "float32"))[labels.astype(np.int64)]
         weights = of_class if weights is None else of_class * weights
     return replace(block, labels=labels, weights=weights)
 
