@@ -1,7 +1,7 @@
 """Weighted moments of the columns of a block, for the variables of the exact solver.
 
-The body of a report, as of ``full_batch.py``: ids, then for each a row of float64. Its first value is
-the column's mean over the block. Of a lease of kind ``"moments"`` the second is the sum of the
+The body of a report, as of ``full_batch.py``: ids, then for each a row of float64. Its first value
+is the column's mean over the block. Of a lease of kind ``"moments"`` the second is the sum of the
 squares about it; of kind ``"products"`` all others are the sums of the products with every column
 of the block, both about their means. The intercept is no column: its row is zeros.
 """

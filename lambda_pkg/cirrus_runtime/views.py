@@ -22,6 +22,7 @@ from .dataset_objects import digest_of
 from .errors import BlockError
 from .hashing import hash_table
 from .linear import margins_of, probabilities_of
+from .ratings import ratings_of_rows
 from .store import keep_store
 from .tables import TableBlock, Text, decode_table
 
@@ -242,7 +243,9 @@ def _labels(block, step, name):
     labels = np.array(step["becomes"], np.float32)[block.labels.astype(np.int64)]
     weights = block.weights
     if step["weights"] is not None:
-        of_class = np.array(step["weights"], step.get("precision", "float32"))[labels.astype(np.int64)]
+        of_class = np.array(step["weights"], step.get("precision", "float32"))[
+            labels.astype(np.int64)
+        ]
         weights = of_class if weights is None else of_class * weights
     return replace(block, labels=labels, weights=weights)
 
@@ -258,4 +261,11 @@ def _scores(block, step, name):
     return TableBlock(tuple(step["names"]), columns, block.labels, block.weights)
 
 
-_STEPS = {"hash": _hash, "affine": _affine, "rows": _rows, "labels": _labels, "scores": _scores}
+_STEPS = {
+    "hash": _hash,
+    "affine": _affine,
+    "rows": _rows,
+    "labels": _labels,
+    "scores": _scores,
+    "ratings": ratings_of_rows,
+}

@@ -3,15 +3,15 @@
 import numpy as np
 
 from .columns import Columns
+from .derived import Derived
 from .makers import Makers
-from .predictions import scores_step
 from .reading import read_arrays, read_head, read_label_indices
 from .selection import blocks_of, select_rows, view_of
 
 _LARGEST = 1 << 30
 
 
-class Dataset(Columns, Makers):
+class Dataset(Columns, Makers, Derived):
     """Rows in a store, that workers read block by block: more than fit into memory.
 
     Made by :meth:`from_csv`, :meth:`from_criteo`, :meth:`from_libsvm`, :meth:`from_parquet`,
@@ -163,63 +163,9 @@ class Dataset(Columns, Makers):
         """
         return read_arrays(self, max_bytes)
 
-    def persist(self, url=None, *, overwrite=False, verbose=0):
-        """Write the rows as they are read now, by workers, as a dataset of its own.
-
-        Rows come in the order of the dataset that they are from, whatever order they were
-        selected in.
-
-        Parameters
-        ----------
-        url : str or None, default=None
-            As of :meth:`from_csv`.
-        overwrite : bool, default=False
-        verbose : int, default=0
-
-        Returns
-        -------
-        Dataset
-
-        Raises
-        ------
-        ValueError
-            If there are no rows, or the url is where they are read from.
-        StoreError
-            If there is something at the url already, or it cannot be written to.
-        """
-        from .persist import persist  # late: reading needs no Redis client
-
-        manifest, url, cost = persist(self, url, overwrite, verbose)
-        return type(self)(url, manifest, cost=cost)
-
-    def predictions(self, model, method="predict_proba"):
-        """Return what a model says of the rows, as a dataset: computed by who reads it.
-
-        :meth:`persist` writes it to a store, where ``model.predict_proba(data)`` brings it here.
-
-        Parameters
-        ----------
-        model : CirrusLogisticRegression
-            Fitted on such columns.
-        method : {"predict_proba", "decision_function"}, default="predict_proba"
-
-        Returns
-        -------
-        Dataset
-            A column for each class, named by it; "margin" alone for the margins of two classes.
-
-        Raises
-        ------
-        ValueError
-            If the model was fitted on other columns, or there is no such method.
-        """
-        return self.with_step({"step": "rows", "dtype": "float64"}).with_step(
-            scores_step(self, model, method)
-        )
-
     def __array__(self, *args, **kwargs):
         raise TypeError(
-            "a Dataset is not an array: CirrusLogisticRegression, the scalers and the hasher of "
+            "a Dataset is not an array: estimators, scalers and the hasher of "
             "sklearn_cirrus take it; for others take to_arrays()[0], if it fits into memory"
         )
 
