@@ -105,6 +105,11 @@ class AlsFit:
         """Return the number of ratings."""
         return self.X.nnz
 
+    @property
+    def n_items(self):
+        """Items of the model."""
+        return self.X.shape[1]
+
     def _options(self):
         """Return what workers must know to read the blocks."""
         return {}
@@ -122,7 +127,7 @@ class AlsFit:
 
     def _first_items(self):
         """Return the items to begin with: small random factors, no biases."""
-        n_items, rank = self.X.shape[1], int(self.params.n_components)
+        n_items, rank = self.n_items, int(self.params.n_components)
         items = np.zeros((n_items, self.unknowns), np.float32)
         items[:, :rank] = np.random.default_rng(self.seed).normal(0, _SPREAD, (n_items, rank))
         return items
@@ -136,7 +141,7 @@ class AlsFit:
         ) * self.n_ratings  # bytes of all blocks in the workers, about
         return TrainJob(
             run_id=new_run_id(),
-            n_features=self.X.shape[1],
+            n_features=self.n_items,
             width=self.unknowns,
             intercept=False,
             batch_size=1,

@@ -5,12 +5,13 @@ Training wants blocks of whole users. Sparse rows are that: users times items, a
 What a fit on arrays learns of the ratings from the matrix, workers count here in a pass before.
 """
 
+import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cirrus_runtime.views import unpack_numbers
+from cirrus_runtime.ratings import unpack_counts
 
 from ._als_fit import AlsFit
 from ._dataset.pivot import rows_of_ratings
@@ -66,8 +67,10 @@ class _Counted:
         Users with ratings.
     known, hidden : int array of shape (n_blocks,)
         Ratings of each block to train on, and held out.
-    of_items : float64 array of shape (n_items,)
-        Ratings of each item to train on.
+    items : int64 array of shape (n_rated,)
+        Items with ratings: those of the model.
+    of_items : int64 array of shape (n_rated,)
+        Ratings of each to train on.
     mean, square : float
         Means of all ratings and of their squares.
     cost : float
@@ -76,6 +79,7 @@ class _Counted:
     n_users: int
     known: np.ndarray
     hidden: np.ndarray
+    items: np.ndarray
     of_items: np.ndarray
     mean: float
     square: float
@@ -86,15 +90,17 @@ def _count(data, config, share, seed):
     """Return what workers count in the blocks of a Dataset of rows."""
     options = {"view": data.view(), "share": share, "seed": seed}
     results, cost = run_map(config, "ratings", options, dict(enumerate(data.blocks())))
-    users, ratings, hidden, first, second, of_items = zip(
+    users, ratings, hidden, first, second, of_all, of_known = zip(
         *(results[number] for number in sorted(results)), strict=True
     )
     n, hidden = sum(ratings), np.array(hidden)
     if not n:
         raise ValueError("X has no rating")
+    items = np.flatnonzero(sum(map(unpack_counts, of_all)))
     return _Counted(
         *(sum(users), np.array(ratings) - hidden, hidden),
-        of_items=sum(map(unpack_numbers, of_items)),
+        items=items,
+        of_items=sum(map(unpack_counts, of_known))[items],
         mean=sum(first) / n,
         square=sum(second) / n,
         cost=cost,
@@ -116,6 +122,18 @@ class _OnDataset:
             self.mean = self.counted.mean
         self._views = {}
 
+    def run(self, start=None):
+        # The model has the items with ratings alone: their numbers may be any.
+        items = self.counted.items
+        outcome = super().run(None if start is None else start[items])
+        table = np.zeros((self.X.shape[1], outcome.items.shape[1]), np.float32)
+        table[items] = outcome.items
+        return replace(outcome, items=table)
+
+    @property
+    def n_items(self):
+        return len(self.counted.items)
+
     def _count(self):
         return 0  # not known yet
 
@@ -125,9 +143,12 @@ class _OnDataset:
     def _view(self, name, part, used, share):
         """Let leases of a kind name the blocks that are used, as a part of their ratings."""
         names = list(self.X.blocks())
+        items = np.zeros(self.X.shape[1], bool)
+        items[self.counted.items] = True
         step = {
             "step": "ratings", "part": part, "share": share, "seed": self.seed,
             "numbers": {name: number for number, name in enumerate(names)},
+            "items": base64.b64encode(np.packbits(items)).decode(),
         }  # fmt: skip
         used = [names[i] for i in np.flatnonzero(used)]
         self._views[name] = {"view": self.X.with_step(step).view(), "names": used}

@@ -98,6 +98,11 @@ class FactorizationFit:
         """Return the number of ratings."""
         return self.X.nnz
 
+    @property
+    def n_items(self):
+        """Items of the model."""
+        return self.X.shape[1]
+
     def run(self, start=None):
         """Train.
 
@@ -200,7 +205,7 @@ class FactorizationFit:
         config, params = self.config, self.params
         return TrainJob(
             run_id=config.resume or new_run_id(),
-            n_features=self.X.shape[1],
+            n_features=self.n_items,
             width=self.width,
             intercept=False,
             batch_size=batch_size,
@@ -234,7 +239,7 @@ class FactorizationFit:
     def _spec(self, rates):
         """Return the specification of the model; the penalty is the workers'."""
         return ModelSpec(
-            rows=self.X.shape[1],
+            rows=self.n_items,
             width=self.width,
             optimizer=self.params.solver,
             beta1=BETA1,
@@ -245,7 +250,7 @@ class FactorizationFit:
 
     def _slots(self, start, rates, spread):
         """Return the slots to begin with."""
-        shape = self.X.shape[1], self.width
+        shape = self.n_items, self.width
         if start is None:
             rank = int(self.params.n_components)
             start = np.zeros(shape, np.float32)

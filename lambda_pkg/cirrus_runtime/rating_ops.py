@@ -10,7 +10,7 @@ import numpy as np
 from .dataset_ops import OnBlocks
 from .fold_in import fold_in
 from .pivot import BadRatings, ids_of
-from .ratings import checked_ratings, hide
+from .ratings import checked_ratings, hide, pack_counts
 from .store import keep_store
 from .tensors import decode_tensors
 from .views import pack_numbers, unpack_numbers
@@ -22,22 +22,23 @@ _LONGEST_HEADER = 4096
 class Ratings(OnBlocks):
     """Users with ratings, ratings, how many of them are hidden, sums of them and of their squares.
 
-    The last of the result is the number of ratings to train on of each item. Options ``share`` and
-    ``seed`` say what is hidden.
+    Then the number of ratings of each item, and the number of those to train on. Options ``share``
+    and ``seed`` say what is hidden.
     """
 
     def apply(self, lease, block):
         block = checked_ratings(block, lease.name)
         share, seed = self._options["share"], self._options["seed"]
         values = block.data.astype(np.float64)
-        known, hidden = block.indices, 0
+        counts, hidden = [np.bincount(block.indices, minlength=block.n_features)], 0
         if share and values.size:
             kept = ~hide(values.size, share, seed, lease.block)
-            known, hidden = known[kept], int(values.size - kept.sum())
+            hidden = int(values.size - kept.sum())
+            counts.append(np.bincount(block.indices[kept], minlength=block.n_features))
         users = int(np.count_nonzero(np.diff(block.indptr)))
         sums = [float(values.sum()), float(values @ values)]
-        counts = np.bincount(known, minlength=block.n_features)
-        return block.n_rows, [users, values.size, hidden, *sums, pack_numbers(counts)]
+        counts = [pack_counts(counts[0]), pack_counts(counts[-1])]
+        return block.n_rows, [users, values.size, hidden, *sums, *counts]
 
 
 class FoldIn(OnBlocks):

@@ -5,6 +5,8 @@ each user: known ratings, hidden ones. What is hidden in a block follows from th
 number of the block alone: so blocks to train on and blocks to score are made independently.
 """
 
+import base64
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -51,13 +53,29 @@ def _with_entries(block, chosen, counts):
     )
 
 
+def pack_counts(counts):
+    """Return numbers of ratings as a text, which is short where most are zero."""
+    return base64.b64encode(zlib.compress(counts.astype("<u4").tobytes(), 1)).decode()
+
+
+def unpack_counts(text):
+    """Return the int64 array that :func:`pack_counts` made a text of."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u4").astype(np.int64)
+
+
 def ratings_of_rows(block, step, name):
     """Rows whose entries are ratings, to train on: ``numbers`` of blocks, ``share``, ``seed``.
 
     ``part`` says what of them: ``"all"``, or with a ``share`` that is hidden ``"known"`` or
-    ``"held_out"``. Users without ratings are left out.
+    ``"held_out"``. Users without ratings are left out, and items that are not among ``items``: a
+    base64 text of a bit for each.
     """
     block = checked_ratings(block, name)
+    used = np.unpackbits(
+        np.frombuffer(base64.b64decode(step["items"]), np.uint8), count=block.n_features
+    )
+    places = np.cumsum(used, dtype=np.uint32) - np.uint32(1)
+    block = replace(block, indices=places[block.indices], n_features=int(used.sum()))
     lengths = np.diff(block.indptr)
     indptr = np.append(0, np.cumsum(lengths[lengths > 0])).astype(np.uint32)
     data = block.data.astype(np.float32, copy=False)

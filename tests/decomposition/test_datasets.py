@@ -80,7 +80,7 @@ def test_pivot_makes_the_matrix(workers, X, tmp_path):
 
 @pytest.mark.parametrize("form", [as_table, as_rows])
 def test_als_is_as_on_a_matrix(workers, X, form):
-    data, start = form(X), model(solver="als", max_iter=0 + 8, tol=None)
+    data, start = form(X), model(solver="als", max_iter=8, tol=None)
     found = start.fit(data)
     expected = model(solver="als", max_iter=8, tol=None).set_params(n_workers=1).fit(X)
     np.testing.assert_allclose(found.components_, expected.components_, rtol=1e-3, atol=1e-3)
@@ -121,17 +121,21 @@ def test_labels_are_ratings(inline, X):
     frame["rating"] = frame["rating"].round()
     three = model(solver="als").fit(Dataset.from_arrays(frame))
     two = model(solver="als").fit(Dataset.from_arrays(frame[["user", "item"]], frame["rating"]))
-    np.testing.assert_array_equal(two.components_, three.components_)
+    np.testing.assert_allclose(two.components_, three.components_, rtol=1e-4, atol=1e-5)
 
 
 def test_what_a_fitted_model_makes_of_a_dataset(workers, X):
     fitted = model(n_workers=1, max_iter=5).fit(X)
     data, rows = as_table(X), as_rows(X)
     with config_context(n_workers=1 if workers == "local" else None):
-        np.testing.assert_allclose(fitted.transform(rows), fitted.transform(X), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            fitted.transform(rows), fitted.transform(X), rtol=1e-5, atol=1e-6
+        )
         np.testing.assert_allclose(fitted.transform(data), fitted.transform(X)[:299], atol=1e-5)
         part = np.array([5, 2, 9])
-        np.testing.assert_allclose(fitted.transform(rows[part]), fitted.transform(X)[part], atol=1e-5)
+        np.testing.assert_allclose(
+            fitted.transform(rows[part]), fitted.transform(X)[part], atol=1e-5
+        )
         assert fitted.score(data) == pytest.approx(fitted.score(X), rel=1e-5)
         order = np.random.default_rng(0).permutation(len(data))[:200]
         pairs = table(X)[["user", "item"]].to_numpy()[order]
@@ -181,9 +185,45 @@ def test_what_is_killed_is_replaced(X, victim, run, monkeypatch):
     )
 
 
+def test_a_fit_that_failed_is_gone_on_with(X, tmp_path, monkeypatch):
+    entry, runs = Run._entry, []
+
+    def fail(run, epoch, *args):
+        if epoch == 6 and not runs:
+            runs.append(run.keys.run_id)
+            raise KeyboardInterrupt
+        return entry(run, epoch, *args)
+
+    monkeypatch.setattr(Run, "_entry", fail)
+    settings = {
+        "backend": "local", "n_workers": 1, "checkpoint_seconds": 0.001, "keep_checkpoint": True,
+        "store_url": tmp_path.as_uri(), "block_bytes": 8000,
+    }  # fmt: skip
+    of = model(max_iter=10, tol=None, learning_rate=0.1)
+    with config_context(**settings):
+        data = as_table(X)
+        with pytest.raises(KeyboardInterrupt):
+            of.fit(data)
+    with config_context(**settings, resume=runs[0]):
+        with pytest.raises(ValueError, match="the data: X, y or sample_weight"):
+            of.fit(data[5:])
+        assert [entry["epoch"] for entry in of.fit(data).history_] == list(range(1, 11))
+
+
+def test_numbers_of_items_may_be_any(inline, X):
+    """The model has those with ratings alone."""
+    frame = table(X)
+    apart = frame.assign(item=frame["item"] * 1000 + 7)
+    near, far = (model(solver="als").fit(Dataset.from_arrays(f)) for f in (frame, apart))
+    places = np.arange(60) * 1000 + 7
+    assert far.components_.shape == (3, 59008)
+    np.testing.assert_array_equal(far.components_[:, places], near.components_)
+    assert not np.delete(far.components_, places, axis=1).any()
+
+
 def bad(column, value, dtype="float64"):
     frame = pd.DataFrame({"user": [0.0, 1.0], "item": [0.0, 1.0], "rating": [1.0, 2.0]})
-    frame.loc[1, column] = value
+    frame[column] = [frame[column][0], value]
     return Dataset.from_arrays(frame, dtype=dtype)
 
 
@@ -196,7 +236,7 @@ def bad(column, value, dtype="float64"):
         (lambda: bad("rating", np.nan), r"column 'rating' has a rating that is missing"),
         (lambda: bad("item", 2.0**24, "float32"), "load the table with dtype='float64'"),
         (lambda: bad("user", 2.0**30), "column 'user' goes up to 1073741824, in 2 rows"),
-        (lambda: bad("user", "you"), "column 'user' holds text"),
+        (lambda: bad("user", "you", "float32"), "column 'user' holds text"),
         (
             lambda: Dataset.from_arrays(np.array([[1.0, 2, 3], [0, 1, 1], [1, 2, 5]])),
             "more than one rating of item 2 by user 1",
