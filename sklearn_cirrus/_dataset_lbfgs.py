@@ -53,7 +53,7 @@ class DatasetLbfgsFit(LbfgsFit):
             mean = np.zeros(d)
         variance = np.diagonal(second).copy() if whole else second
         moments = Moments.with_constants(mean, variance)
-        self._center, self._second = mean, second
+        self._moments, self._second = moments, second
         if not is_narrow(d):
             return moments, None
         covariance = second.copy()
@@ -64,12 +64,11 @@ class DatasetLbfgsFit(LbfgsFit):
     def _smallest(self, table):
         if self.X.shape[1] > WIDEST:
             return table
-        scale = np.sqrt(np.diagonal(self._second))
-        scale[scale <= 1e-12 * np.abs(self._center)] = 1.0
+        scale = np.sqrt(self._moments.variance)
+        scale[scale == 0] = 1.0
         products = self._second / (scale * scale[:, None])
-        return smallest_of_products(
-            table, products, self._center, scale, bool(self.params.fit_intercept)
-        )
+        center, intercept = self._moments.center, bool(self.params.fit_intercept)
+        return smallest_of_products(table, products, center, scale, intercept)
 
     def _bytes(self):
         return self.X.nbytes

@@ -30,7 +30,7 @@ def moments_of_block(block, local, weights, n_ids, products):
     """
     found = np.zeros((n_ids, 1 + n_ids if products else 2))
     total = float(block.n_rows if weights is None else weights.sum())
-    if not total:
+    if not (total and n_ids):
         return found
     lengths = np.diff(block.indptr.astype(np.int64))
     values = np.ones(len(local)) if block.data is None else block.data.astype(np.float64)

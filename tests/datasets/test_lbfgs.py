@@ -90,6 +90,13 @@ def test_float32_and_scaled_rows(inline, numbers):
     assert_same(train(scaled), train(scaled.to_arrays()[0], y))
 
 
+def test_blocks_without_an_entry(inline, numbers):
+    X = sparse.vstack([sparse.csr_array((100, 4)), sparse.csr_array(numbers[0])], format="csr")
+    y = np.append(np.zeros(100, int), numbers[1])
+    data = Dataset.from_arrays(X, y, dtype="float64")
+    assert_same(train(data, fit_intercept=False), train(X, y, fit_intercept=False))
+
+
 @pytest.mark.parametrize("n_features", [2**8, 2**12])
 def test_hashed_rows(workers, frame, n_features):
     """Columns that have a covariance, and more that have not."""

@@ -95,8 +95,8 @@ def test_als_is_as_on_a_matrix(workers, X, form):
 
 
 @pytest.mark.parametrize("solver", ["adagrad", "sgd"])
-def test_stochastic_solvers_come_as_far(workers, X, solver):
-    expected = model(solver=solver, n_workers=1).fit(X)
+def test_stochastic_solvers_come_as_far(inline, X, solver):
+    expected = model(solver=solver).fit(X)
     for form in (as_table, as_rows):
         found = model(solver=solver).fit(form(X))
         objective = expected.history_[-1]["objective"]
@@ -124,27 +124,22 @@ def test_labels_are_ratings(inline, X):
     np.testing.assert_allclose(two.components_, three.components_, rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_fitted_model_makes_of_a_dataset(workers, X):
-    fitted = model(n_workers=1, max_iter=5).fit(X)
+def test_what_a_fitted_model_makes_of_a_dataset(inline, X):
+    fitted = model(max_iter=5).fit(X)
     data, rows = as_table(X), as_rows(X)
-    with config_context(n_workers=1 if workers == "local" else None):
-        np.testing.assert_allclose(
-            fitted.transform(rows), fitted.transform(X), rtol=1e-5, atol=1e-6
-        )
-        np.testing.assert_allclose(fitted.transform(data), fitted.transform(X)[:299], atol=1e-5)
-        part = np.array([5, 2, 9])
-        np.testing.assert_allclose(
-            fitted.transform(rows[part]), fitted.transform(X)[part], atol=1e-5
-        )
-        assert fitted.score(data) == pytest.approx(fitted.score(X), rel=1e-5)
-        order = np.random.default_rng(0).permutation(len(data))[:200]
-        pairs = table(X)[["user", "item"]].to_numpy()[order]
-        expected = fitted.predict_ratings(*pairs.T)
-        np.testing.assert_allclose(fitted.predict_ratings(data[order]), expected, rtol=1e-5)
-        unknown = Dataset.from_arrays(np.array([[4000.0, 1.0], [1.0, 70.0], [4000.0, 70.0]]))
-        mean = fitted.mean_
-        expected = [mean + fitted.item_bias_[1], mean + fitted.user_factors_[1, -1], mean]
-        np.testing.assert_allclose(fitted.predict_ratings(unknown), expected, rtol=1e-5)
+    np.testing.assert_allclose(fitted.transform(rows), fitted.transform(X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(fitted.transform(data), fitted.transform(X)[:299], atol=1e-5)
+    part = np.array([5, 2, 9])
+    np.testing.assert_allclose(fitted.transform(rows[part]), fitted.transform(X)[part], atol=1e-5)
+    assert fitted.score(data) == pytest.approx(fitted.score(X), rel=1e-5)
+    order = np.random.default_rng(0).permutation(len(data))[:200]
+    pairs = table(X)[["user", "item"]].to_numpy()[order]
+    expected = fitted.predict_ratings(*pairs.T)
+    np.testing.assert_allclose(fitted.predict_ratings(data[order]), expected, rtol=1e-5)
+    unknown = Dataset.from_arrays(np.array([[4000.0, 1.0], [1.0, 70.0], [4000.0, 70.0]]))
+    mean = fitted.mean_
+    expected = [mean + fitted.item_bias_[1], mean + fitted.user_factors_[1, -1], mean]
+    np.testing.assert_allclose(fitted.predict_ratings(unknown), expected, rtol=1e-5)
 
 
 def test_a_warm_start_and_seen_items(inline, X):
@@ -158,8 +153,7 @@ def test_a_warm_start_and_seen_items(inline, X):
     assert not set(items[items >= 0]) & set(X[[0]].indices)
 
 
-@pytest.mark.parametrize("victim", ["worker", "server"])
-@pytest.mark.parametrize("run", [MapRun, Run])
+@pytest.mark.parametrize(("run", "victim"), [(MapRun, "server"), (Run, "worker")])
 def test_what_is_killed_is_replaced(X, victim, run, monkeypatch):
     """While ratings are shuffled, and while they are trained on."""
     offer, killed = run._offer, []
