@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_cirrus import CirrusMatrixFactorization, Dataset, config_context
+from sklearn_cirrus._dataset import reading, sample
 from sklearn_cirrus._map_run import MapRun
 from sklearn_cirrus._trainer import Run
 from sklearn_cirrus.servers import shared_server
@@ -172,6 +173,8 @@ def test_what_is_killed_is_replaced(X, victim, run, monkeypatch):
     with config_context(backend="local", n_workers=2, block_bytes=8000):
         data = as_table(X)
         monkeypatch.setattr(run, "_offer", offer_then_kill)
+        for module in (reading, sample):  # this process reads no block
+            monkeypatch.setattr(module, "read_view", None)
         found = model(max_iter=10, tol=None).fit(data)
     assert killed and len(found.history_) == 10
     assert found.score(X) == pytest.approx(
