@@ -258,5 +258,7 @@ def test_weights_and_other_items_are_refused(inline, X):
         fitted.transform(as_rows(X[:, :59]))
     with pytest.raises(ValueError, match="column 'x1' goes up to 60, and there are only 60 items"):
         fitted.transform(Dataset.from_arrays(np.array([[1.0, 60.0, 3.0]])))
+    with pytest.raises(TypeError, match="a Dataset is not an array"):
+        fitted.recommend(0, X=as_rows(X))
     with pytest.raises(ValueError, match="leave items and X out"):
         fitted.predict_ratings(as_table(X), [1])
