@@ -50,6 +50,7 @@ def _add(digest, array):
     if array.flags.c_contiguous:
         _add_bytes(digest, array)
         return
+    digest.update(b"strided;")
     for first in range(0, len(array), _ROWS):
         _add_bytes(digest, np.ascontiguousarray(array[first : first + _ROWS]))
 

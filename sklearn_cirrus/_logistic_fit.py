@@ -129,8 +129,8 @@ class LogisticFit:
     def _split(self):
         """Return the rows to train on, in random order, and those held out."""
         n = self.X.shape[0]
-        # Workers shuffle each block by the seed; which rows it has can be the same for all fits that
-        # are to differ by chance, and these may then share it.
+        # Workers shuffle each block by the seed. Which rows it has can be the same for all fits
+        # that differ by chance alone: then they may share it.
         order = 0 if self.params.random_state is None else self.seed
         rows = np.random.default_rng(order).permutation(n).astype(np.int64, copy=False)
         if not self.params.early_stopping or self.one_pass:

@@ -137,7 +137,7 @@ class Place:
         """
         if not isinstance(getattr(part, "blocks", None), Blocks):
             return part
-        if isinstance(self.store, MemoryStore) or not is_shared_here():
+        if not is_shared_here() or isinstance(self.store, MemoryStore):
             return part
         shared = SharedPart(part, self.store.url)
         self._shared.append(shared)

@@ -4,11 +4,11 @@ scikit-learn hands each fit of a search a copy of its fold. Its blocks follow fr
 weights, order and centres that they are cut from; fits for which all of these are the same use the
 same objects of the store.
 
-They stay for the fits to come as long as a thread lives that has used any: joblib's threads end with
-the call. So between two fits there need be none under way, and nothing is left after the search.
-Rejected: a time for which blocks stay (too short for one search, too long for another); to let them go
-with the last fit that uses them (of five folds and four threads, each would go before it is
-used again).
+They stay for the fits to come as long as a thread lives that has used any: joblib's threads end
+with the call. So it does not matter whether a fit is under way all the time, and nothing is left
+after the search. Rejected: a time for which blocks stay (too short for one search, too long for
+another); to let them go with the last fit that uses them (with five folds and four threads, they
+would go before they are used again).
 """
 
 import atexit
@@ -79,11 +79,14 @@ class _Shelf:
         self.users = 0
         self.nbytes = 0
         self._there = set()
+        self._is_gone = False
         self._putting = threading.Lock()
 
     def put(self, store, name, blocks, number):
         """Put a block unless it is there: whoever comes first does, and the others wait for it."""
         with self._putting:
+            if self._is_gone:
+                raise StoreError(f"{name} is not put any more: this process ends")
             if name not in self._there:
                 pieces = encode_block(blocks.cut(number))
                 store.put(name, pieces)
@@ -91,9 +94,10 @@ class _Shelf:
                 self._there.add(name)
 
     def remove(self):
-        """Delete the blocks; nobody uses them, nor will."""
+        """Delete the blocks, and let no more come."""
         try:
-            with self._store as store:
+            with self._putting, self._store as store:
+                self._is_gone = True
                 store.delete_prefix(self.keys.prefix)
         except StoreError as error:
             logger.warning("shared blocks stay in the store: %s", error)

@@ -1,0 +1,281 @@
+"""Searches on joblib's threads: the blocks of a fold are put once, and nothing of them is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.model_selection import GridSearchCV, KFold
+
+from cirrus_runtime.store import FolderStore
+from sklearn_cirrus import CirrusLogisticRegression, Dataset, _shared_blocks
+from sklearn_cirrus._ingest import Blocks, Part, count_blocks
+from sklearn_cirrus._scratch import scratch_folder
+from sklearn_cirrus._shared_blocks import SharedPart
+from sklearn_cirrus.exceptions import DivergenceError, StoreError
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+BLOCK = 1 << 16
+FOLDS = KFold(3)
+CANDIDATES = {"C": [0.0001, 0.01, 0.1, 1.0]}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(2400, 20)).astype(np.float32)
+    return X, (X[:, 0] - X[:, 1] + random.logistic(size=len(X)) > 0).astype(int)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Several blocks for little data; joblib's threads see the environment."""
+    monkeypatch.setenv("CIRRUS_BLOCK_BYTES", str(BLOCK))
+
+
+@pytest.fixture
+def puts(monkeypatch):
+    """Return the list of the names of blocks that this process puts."""
+    names, put = [], FolderStore.put
+
+    def count(store, name, data):
+        if name.endswith(".safetensors"):
+            names.append(name)
+        put(store, name, data)
+
+    monkeypatch.setattr(FolderStore, "put", count)
+    return names
+
+
+def search(X, y, grid=CANDIDATES, *, threads=4, error_score="raise", **params):
+    """Search with threads, or without any; return the search."""
+    params = {"n_workers": 1, "max_iter": 3, "tol": None, "random_state": 0} | params
+    clf = CirrusLogisticRegression(backend="local", **params)
+    made = GridSearchCV(
+        *(clf, grid), cv=FOLDS, scoring="neg_log_loss", refit=False, error_score=error_score
+    )
+    with joblib.parallel_config("threading", n_jobs=threads):
+        return made.fit(X, y)
+
+
+def blocks_of_folds(X, held_out=0.0):
+    """Return how many blocks the three folds have together."""
+    n = 0
+    for train, _ in FOLDS.split(X):
+        valid = round(held_out * len(train))
+        n += sum(count_blocks(X, m, 1, BLOCK) for m in (len(train) - valid, valid) if m)
+    return n
+
+
+def wait_until_nothing_is_left(folder=None):
+    """Wait until there are no blocks, in the store and on the books."""
+    deadline = time.monotonic() + 60
+    runs = Path(folder or scratch_folder(), "runs")
+    while _shared_blocks._shelves or any(path.is_file() for path in runs.rglob("*")):
+        assert time.monotonic() < deadline, (_shared_blocks._shelves, list(runs.rglob("*")))
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_candidates_put_each_fold_once(rows, puts, kind):
+    X, y = rows
+    if kind == "sparse":
+        X = sparse.csr_array(np.where(np.abs(X) > 0.5, X, 0))
+    shared = search(X, y)
+    assert len(puts) == len(set(puts)) == blocks_of_folds(X) >= 9
+    wait_until_nothing_is_left()
+    puts.clear()
+    alone = search(X, y, threads=1)
+    assert len(puts) == 4 * blocks_of_folds(X)
+    scores = [s.cv_results_["mean_test_score"].tolist() for s in (shared, alone)]
+    assert scores[0] == scores[1]  # bit for bit: the same rows in the same order
+    assert len(set(scores[0])) == 4
+
+
+def test_fits_that_differ_by_chance_share(rows, puts):
+    search(*rows, random_state=None)
+    assert len(puts) == blocks_of_folds(rows[0])
+
+
+def test_held_out_rows_are_shared_too(rows, puts):
+    search(*rows, early_stopping=True, validation_fraction=0.25)
+    assert len(puts) == blocks_of_folds(rows[0], held_out=0.25)
+    assert {name.rpartition("/")[2].partition("-")[0] for name in puts} == {"train", "valid"}
+
+
+def test_what_is_cut_otherwise_is_not_shared(rows, puts):
+    grid = {"class_weight": [None, {0: 1.0, 1: 3.0}], "fit_intercept": [True, False], "C": [1, 9]}
+    search(*rows, grid)
+    # Row weights are in the blocks; so are centres, which a fit without an intercept has none of.
+    assert len(puts) == 4 * blocks_of_folds(rows[0])
+
+
+def test_blocks_that_are_too_much_to_keep_go_at_once(rows, puts, monkeypatch):
+    monkeypatch.setattr(_shared_blocks, "_MOST_BYTES", 0)
+    with ThreadPool(1) as pool:
+        for _ in range(2):
+            pool.apply(search, rows, {"grid": {"C": [1.0]}, "threads": 1})
+            assert _shared_blocks._shelves == {}
+    assert len(puts) == 2 * blocks_of_folds(rows[0])
+
+
+def test_blocks_go_with_the_threads_from_a_store_of_the_user(rows, puts, monkeypatch, tmp_path):
+    monkeypatch.setenv("CIRRUS_STORE_URL", tmp_path.as_uri())
+    with ThreadPool(1) as pool:
+        pool.apply(search, rows, {"threads": 1})
+        assert len(list(tmp_path.rglob("*.safetensors"))) == blocks_of_folds(rows[0]) == len(puts)
+    wait_until_nothing_is_left(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_puts_nothing(rows, puts):
+    X, y = rows
+    data = Dataset.from_arrays(X, y, block_bytes=BLOCK)
+    assert len(puts) == data.n_blocks > 2
+    found = search(data, y, n_workers=2)
+    assert len(puts) == data.n_blocks
+    expected = search(X, y, threads=1)
+    scores = [s.cv_results_["mean_test_score"] for s in (found, expected)]
+    np.testing.assert_allclose(*scores, atol=0.02)
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_a_candidate_that_fails_leaves_nothing(rows, threads):
+    grid = {"learning_rate": [0.1, 1e30, 0.2, 0.3], "C": [np.inf]}
+    with pytest.raises(DivergenceError):
+        search(*rows, grid, threads=threads, solver="sgd")
+    wait_until_nothing_is_left()  # of those that were under way too
+    assert len(search(*rows, CANDIDATES).cv_results_["params"]) == 4
+
+
+# ---- Parts by themselves
+
+
+def parts_of(rows, store, count):
+    """Return parts of the same content, as of fits on a thread of a pool."""
+    X, y = rows
+    given = X, y.astype(np.float32), None, np.arange(len(X)), 3
+    with ThreadPool(1) as pool:
+        made = [
+            pool.apply(SharedPart, (Part(Blocks(*given), 3, len(X)), store.url))
+            for _ in range(count)
+        ]
+        yield made
+        for part in made:
+            pool.apply(part.release)
+
+
+def test_who_fails_to_put_leaves_it_to_the_next(rows, puts, tmp_path, monkeypatch):
+    store = FolderStore(tmp_path)
+    for first, second in parts_of(rows, store, 2):
+        put = first.put(store, None, "train")
+        assert next(put) == 0
+        with monkeypatch.context() as patch, pytest.raises(StoreError, match="disk is full"):
+            patch.setattr(FolderStore, "put", fail)
+            next(put)
+        assert list(second.put(store, None, "train")) == [0, 1, 2]
+        assert list(first.put(store, None, "train")) == [0, 1, 2]
+        assert puts == [first.keys.block("train", number) for number in range(3)]
+    wait_until_nothing_is_left(tmp_path)
+
+
+def fail(store, name, data):
+    raise StoreError("the disk is full")
+
+
+def test_nothing_is_put_once_the_process_ends(rows, tmp_path):
+    store = FolderStore(tmp_path)
+    for (part,) in parts_of(rows, store, 1):
+        put = part.put(store, None, "train")
+        next(put)
+        _shared_blocks._remove_all()
+        with pytest.raises(StoreError, match="process ends"):
+            next(put)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_threads_put_each_block_once(rows, puts, tmp_path):
+    store = FolderStore(tmp_path)
+    together = threading.Barrier(6)
+    for parts in parts_of(rows, store, 6):
+
+        def work(part):
+            together.wait(30)
+            return list(part.put(store, None, "train"))
+
+        with ThreadPool(6) as pool:
+            assert pool.map(work, parts, chunksize=1) == [[0, 1, 2]] * 6
+        assert len(puts) == 3
+    wait_until_nothing_is_left(tmp_path)
+
+
+def test_other_threads_share_nothing(rows, puts):
+    done = []
+    thread = threading.Thread(target=lambda: done.append(search(*rows, {"C": [1, 2]}, threads=1)))
+    thread.start()
+    thread.join(60)
+    assert len(done) == 1 and len(puts) == 2 * blocks_of_folds(rows[0])
+
+
+# ---- Ctrl-C
+
+INTERRUPTED = """
+import sys, warnings
+import joblib, numpy as np, psutil
+from sklearn.model_selection import GridSearchCV
+from sklearn_cirrus import CirrusLogisticRegression, _shared_blocks, _trainer, set_config
+from sklearn_cirrus._scratch import scratch_folder
+
+entry, seen = _trainer.Run._entry, set()
+
+def say(run, epoch, *args):
+    seen.add(run)
+    if len(seen) == 2 and epoch == 2:
+        pids = [child.pid for child in psutil.Process().children(recursive=True)]
+        print(scratch_folder(), *pids, flush=True)
+    return entry(run, epoch, *args)
+
+_trainer.Run._entry = say
+set_config(block_bytes=1 << 16, store_url=sys.argv[1] or None)
+rng = np.random.default_rng(0)
+X = rng.normal(size=(4000, 20))
+clf = CirrusLogisticRegression(n_workers=1, max_iter=100_000, tol=None)
+search = GridSearchCV(clf, {"C": [1, 2, 3]}, cv=2)
+with joblib.parallel_config("threading", n_jobs=3):
+    search.fit(X, X[:, 0] > 0)
+"""
+
+
+@pytest.mark.parametrize("has_store", [False, True])
+def test_ctrl_c_ends_the_process_and_leaves_nothing(has_store, tmp_path):
+    store = tmp_path / "store"
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, store.as_uri() if has_store else ""],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        folder, *pids = process.stdout.readline().split()
+        assert len(pids) >= 3
+        os.killpg(process.pid, signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    assert "KeyboardInterrupt" in errors
+    deadline = time.monotonic() + 20
+    while left := [pid for pid in pids if Path("/proc", pid).exists()] + [
+        path for path in (folder, store / "runs") if os.path.exists(path)
+    ]:
+        assert time.monotonic() < deadline, (left, errors)
+        time.sleep(0.01)
