@@ -108,6 +108,16 @@ def test_candidates_put_each_fold_once(rows, puts, kind):
     assert len(set(scores[0])) == 4
 
 
+def test_exact_fits_share_too(rows, puts):
+    shared = search(*rows, solver="lbfgs", max_iter=50, tol=1e-3, n_workers=2)
+    n = len(set(puts))
+    assert len(puts) == n >= 3
+    alone = search(*rows, solver="lbfgs", max_iter=50, tol=1e-3, threads=1)
+    assert len(puts) == n + 4 * n
+    scores = [s.cv_results_["mean_test_score"].tolist() for s in (shared, alone)]
+    assert scores[0] == scores[1]
+
+
 def test_fits_that_differ_by_chance_share(rows, puts):
     search(*rows, random_state=None)
     assert len(puts) == blocks_of_folds(rows[0])
