@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_BYTES = 2 << 30  # of blocks that no fit uses at the moment
 
+_removing = threading.Lock()  # held until shelves that left the list are empty; before _lock
 _lock = threading.Lock()  # of all that follows
 _shelves = {}  # by url of the store and content
 _threads = set()  # that have used any
@@ -124,29 +125,31 @@ def _give_back(shelf):
     The one that has come back goes, not the one that was used least recently: candidates go through
     the folds in turn, so the latter is the next to be asked for.
     """
-    with _lock:
-        shelf.users -= 1
-        kept = sum(other.nbytes for other in _shelves.values() if not other.users)
-        if shelf.users or kept <= _MOST_BYTES:
-            return
-        gone = _drop(lambda other: other is shelf)
-    _remove(gone)
+    with _removing:
+        with _lock:
+            shelf.users -= 1
+            kept = sum(other.nbytes for other in _shelves.values() if not other.users)
+            is_too_much = kept > _MOST_BYTES and not shelf.users
+            gone = _drop(lambda other: other is shelf) if is_too_much else []
+        _remove(gone)
 
 
 def _watch():
     """Wait for the end of all threads that have used blocks; then remove these."""
     global _watcher
     while True:
-        with _lock:
-            thread = next(iter(_threads), None)
+        with _removing:
+            with _lock:
+                thread = next(iter(_threads), None)
+                if thread is None:
+                    gone = _drop(lambda shelf: True)
+                    _watcher = None
             if thread is None:
-                gone = _drop(lambda shelf: True)
-                _watcher = None
-                break
+                _remove(gone)
+                return
         thread.join()  # this thread has nothing else to do, and does not keep the process alive
         with _lock:
             _threads.discard(thread)
-    _remove(gone)
 
 
 def _drop(is_meant):
@@ -163,15 +166,16 @@ def _remove(shelves):
 @atexit.register
 def _remove_all():
     """Leave nothing in a store that outlives this process."""
-    with _lock:
-        gone = _drop(lambda shelf: True)
-    _remove(gone)
+    with _removing:  # what is under way comes to its end
+        with _lock:
+            gone = _drop(lambda shelf: True)
+        _remove(gone)
 
 
 def _after_fork_in_child():
     """Leave the blocks to the parent."""
-    global _lock, _watcher
-    _lock = threading.Lock()
+    global _lock, _removing, _watcher
+    _lock, _removing = threading.Lock(), threading.Lock()
     _watcher = None
     _shelves.clear()
     _threads.clear()

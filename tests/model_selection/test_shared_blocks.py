@@ -10,13 +10,15 @@ from multiprocessing.dummy import DummyProcess
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+import boto3
 import joblib
 import numpy as np
 import pytest
+from moto.server import ThreadedMotoServer
 from scipy import sparse
 from sklearn.model_selection import GridSearchCV, KFold
 
-from cirrus_runtime.store import FolderStore
+from cirrus_runtime.store import FolderStore, open_store
 from sklearn_cirrus import CirrusLogisticRegression, Dataset, _shared_blocks
 from sklearn_cirrus._ingest import Blocks, Part, count_blocks
 from sklearn_cirrus._scratch import scratch_folder
@@ -79,7 +81,11 @@ def blocks_of_folds(X, held_out=0.0):
 
 def what_is_left(folder):
     """Return threads of pools, and blocks on the books and in the store."""
-    threads = [thread for thread in threading.enumerate() if isinstance(thread, DummyProcess)]
+    threads = [
+        thread
+        for thread in threading.enumerate()
+        if isinstance(thread, DummyProcess) or thread.name == "cirrus-shared-blocks"
+    ]
     files = [path for path in Path(folder, "runs").rglob("*") if path.is_file()]
     return threads + list(_shared_blocks._shelves) + files
 
@@ -127,6 +133,13 @@ def test_held_out_rows_are_shared_too(rows, puts):
     search(*rows, early_stopping=True, validation_fraction=0.25)
     assert len(puts) == blocks_of_folds(rows[0], held_out=0.25)
     assert {name.rpartition("/")[2].partition("-")[0] for name in puts} == {"train", "valid"}
+
+
+def test_what_is_no_business_of_the_blocks_may_differ(rows, puts):
+    grid = [{"solver": ["sgd"]}, {"l1_ratio": [0.5]}, {"learning_rate": [0.1], "batch_size": [40]},
+            {"max_iter": [1], "tol": [0.1], "n_iter_no_change": [2]}]  # fmt: skip
+    search(*rows, grid)
+    assert len(puts) == blocks_of_folds(rows[0])
 
 
 def test_what_is_cut_otherwise_is_not_shared(rows, puts):
@@ -237,6 +250,30 @@ def test_many_threads_put_each_block_once(rows, puts, tmp_path):
             assert pool.map(work, parts, chunksize=1) == [[0, 1, 2]] * 6
         assert len(puts) == 3
     wait_until_nothing_is_left(tmp_path)
+
+
+def test_blocks_in_a_bucket(rows, monkeypatch):
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="fits")
+
+        def names():
+            found = client.list_objects_v2(Bucket="fits").get("Contents", ())
+            return ["/".join(item["Key"].split("/")[1:]) for item in found]
+
+        with open_store("s3://fits/of") as store:
+            for first, second in parts_of(rows, store, 2):
+                assert first.keys == second.keys
+                assert list(first.put(store, None, "train")) == [0, 1, 2]
+                assert names() == [first.keys.block("train", number) for number in range(3)]
+        wait_until_nothing_is_left()
+        assert names() == []
+        client.close()
+    finally:
+        server.stop()
 
 
 def test_other_threads_share_nothing(rows, puts):
