@@ -86,7 +86,7 @@ def what_is_left(folder):
         for thread in threading.enumerate()
         if isinstance(thread, DummyProcess) or thread.name == "cirrus-shared-blocks"
     ]
-    files = [path for path in Path(folder, "runs").rglob("*") if path.is_file()]
+    files = [name for *_, names in os.walk(Path(folder, "runs")) for name in names]
     return threads + list(_shared_blocks._shelves) + files
 
 
