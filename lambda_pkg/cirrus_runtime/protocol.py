@@ -115,7 +115,8 @@ class Lease:
         Of the lease in its run; unique, so that a block done twice is counted once.
     kind : {"train", "loss", "gradient", "search", "held_out"}
         Train on the block, only sum the loss of the model over it, sum loss and gradient at the
-        published vector, train all fits of a search, or only sum their losses.
+        published vector, train all fits of a search, or only sum their losses. Whole blocks have
+        more kinds: see ``full_batch.py`` and ``als.py``.
     epoch : int
     block : int
         Number of the block in its part.
