@@ -132,11 +132,11 @@ def test_hashed_columns_of_text(clf, tmp_path):
 
 def test_candidates_that_share_no_table_and_halving(blocks, clf, no_rows):
     clf.set_params(max_iter=6, tol=None)
-    grid = [GRID, {"early_stopping": [True]}]
+    grid = [GRID, {"early_stopping": [True]}, {"solver": ["lbfgs"]}]
     search = CirrusSearchCV(clf, grid, cv=2, halving=2, min_epochs=2, refit=False).fit(blocks)
     assert search.cv_results_["dropped"].tolist().count(True) == 2
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert len(search.cv_results_["params"]) == 4
+    assert len(search.cv_results_["params"]) == 5
 
 
 def test_what_a_dataset_cannot_be_searched_with_is_said(data, blocks, clf):
