@@ -119,6 +119,7 @@ def handle(event, context):
     if not isinstance(_buffers, DiskBuffers):
         _buffers = DiskBuffers(0)
     _buffers.limit = int(event.get("disk_bytes") or 0)
+    os.environ.setdefault("CIRRUS_JOURNAL", "off")  # of fits in tasks: nobody reads it here
     store = keep_store(event["store_url"])
     with _Watch(store, event):
         return run_task(event, store)
