@@ -25,6 +25,7 @@ from .store import keep_store
 from .task_buffers import DiskBuffers, MappedBuffers
 from .task_call import describe, perform
 from .task_format import digest, is_signed, sign_call, sign_result
+from .task_relay import relays
 from .task_versions import check_versions
 
 _LOOK_SECONDS = 2.0  # between two looks whether the client still waits
@@ -61,7 +62,8 @@ def run_task(job, store=None):
     dict
         ``outcome``: ``"value"`` or ``"error"``; ``data``: the pickle of the value or the exception
         in base64, or None if it lies in the store or could not be made; ``digest`` and ``nbytes``
-        of it; ``error``: type, message and traceback; ``warnings``, ``stdout``, ``stderr``,
+        of it; ``messages``: how many of callbacks there are, in a second pickle behind it;
+        ``error``: type, message and traceback; ``warnings``, ``stdout``, ``stderr``,
         ``seconds``; ``gets`` and ``puts``: requests to S3; ``signature``.
 
     Raises
@@ -82,7 +84,7 @@ def run_task(job, store=None):
             "has made it or changed it"
         )
     dump, said = _perform(job, store)
-    result, data = _pack(dump, said, job["inline_bytes"])
+    result, data = _pack(dump, said, relays.take(), job["inline_bytes"])
     result |= {name: job[name] for name in ("run_id", "task", "attempt")}
     if data is not None:
         store.put(RunKeys(job["run_id"]).result(job["task"], job["attempt"]), data)
@@ -205,6 +207,7 @@ def _perform(job, store):
         for hashed, nbytes in job["buffers"]
     }
     small = job.get("copy_below", 0)
+    relays.begin()
     try:
         dump, call = pickle.loads(
             body,
@@ -226,8 +229,8 @@ def _perform(job, store):
     return dump, perform(call, f"{job['run_id']}/{job['task']}", job.get("threads"))
 
 
-def _pack(dump, said, inline_bytes):
-    """Return the result, and the pickle that is to go to the store beside it, if it is large."""
+def _pack(dump, said, messages, inline_bytes):
+    """Return the result, and what is to go to the store beside it, if it is large: its pickles."""
     data, error = None, said.error
     if error is None:
         try:
@@ -245,11 +248,16 @@ def _pack(dump, said, inline_bytes):
     if error is not None:
         told = describe(error)
         data = _dump_error(dump, error)
+    if data is None:
+        messages = []
+    elif messages:
+        data += pickle.dumps(messages, protocol=5)
     result = {
         "outcome": "value" if error is None else "error",
         "data": None,
         "digest": None if data is None else digest(data),
         "nbytes": 0 if data is None else len(data),
+        "messages": len(messages),
         "error": told,
         **{name: getattr(said, name) for name in ("warnings", "stdout", "stderr", "seconds")},
     }

@@ -1,14 +1,10 @@
 """Cirrus estimators inside joblib tasks on the emulated Lambda: fitted inline, there.
 
-The function's zip has our packages as the bundle of tasks has them; the libraries are those that are
-installed here, and none that the bundle lacks can be imported.
+The function has our packages as the bundle of tasks has them, and no library that it has not.
 """
 
-import io
 import os
-import zipfile
 
-import boto3
 import joblib
 import numpy as np
 import pytest
@@ -16,55 +12,11 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 
-from sklearn_cirrus import CirrusLogisticRegression, CirrusStandardScaler, config_context
+from sklearn_cirrus import CirrusLogisticRegression, CirrusStandardScaler
 from sklearn_cirrus.exceptions import TaskError
-from sklearn_cirrus.joblib_backend import lambda_place, last_usage, parcels
+from sklearn_cirrus.joblib_backend import last_usage, parcels
 
-from ..bundle.client_folder import ONLY, make_client_folder
-from ..emulator.service import ROLE, RUNTIME
-from ..redis_servers import wait_until
-from .conftest import BUCKET, objects
-
-HANDLER = ONLY + "\nfrom cirrus_runtime.task import handle\n"
 X, y = make_classification(800, 8, n_informative=6, random_state=0)
-
-
-@pytest.fixture(scope="session")
-def client_functions(lambda_service, tmp_path_factory):
-    """A function with our packages."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        folder = make_client_folder(tmp_path_factory.mktemp("client"), monkeypatch)
-    (folder / "app.py").write_text(HANDLER)
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        for path in folder.rglob("*"):
-            archive.write(path, path.relative_to(folder))
-    client = boto3.client("lambda", endpoint_url=lambda_service.endpoint_url)
-    client.create_function(
-        FunctionName="client-tasks",
-        Runtime=RUNTIME,
-        Role=ROLE,
-        Handler="app.handle",
-        Code={"ZipFile": code.getvalue()},
-        MemorySize=512,
-        Timeout=60,
-    )
-    client.get_waiter("function_active_v2").wait(FunctionName="client-tasks")
-    client.close()
-
-
-@pytest.fixture
-def on_lambda(cloud, client_functions, monkeypatch):
-    """The emulator, for calls with backend "cirrus"; what is fitted here is fitted inline."""
-    monkeypatch.setattr(lambda_place, "_limits", {})
-    settings = {"task_function": "client-tasks", "store_url": f"s3://{BUCKET}/tasks"}
-    with (
-        config_context(backend="inline", **settings),
-        joblib.parallel_config("cirrus", where="lambda", n_jobs=2),
-    ):
-        yield cloud
-    assert objects() == []
-    wait_until(lambda: all(slot.state == "idle" for slot in cloud.slots()), "one still runs", 15)
 
 
 def model(**parameters):
@@ -103,7 +55,7 @@ def test_estimators_come_back_as_they_were_fitted(on_lambda):
 
 
 def test_what_is_fitted_there_keeps_no_journal(on_lambda):
-    look = joblib.delayed(os.environ.get)
+    look = joblib.delayed(os.getenv)
     assert joblib.Parallel()(look("CIRRUS_JOURNAL") for _ in range(2)) == ["off"] * 2
 
 
