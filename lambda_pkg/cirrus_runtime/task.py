@@ -45,7 +45,7 @@ _keys = {}
 _buffers = MappedBuffers()
 
 
-def run_task(job, store=None):
+def run_task(job, store=None, watch=None):
     """Run a task.
 
     Parameters
@@ -56,6 +56,8 @@ def run_task(job, store=None):
         ``inline_bytes``, ``copy_below`` (arrays of fewer bytes can be written to) and ``threads``.
     store : Store, optional
         By default the one of the job's url.
+    watch : object, optional
+        Its ``look()`` is called before a result goes to the store.
 
     Returns
     -------
@@ -87,6 +89,8 @@ def run_task(job, store=None):
     result, data = _pack(dump, said, relays.take(), job["inline_bytes"])
     result |= {name: job[name] for name in ("run_id", "task", "attempt")}
     if data is not None:
+        if watch is not None:  # nobody would remove what comes after the end of the run
+            watch.look()
         store.put(RunKeys(job["run_id"]).result(job["task"], job["attempt"]), data)
     for kind in ("get", "put"):
         result[f"{kind}s"] = store.requests.get(kind, 0) - before.get(kind, 0)
@@ -123,8 +127,8 @@ def handle(event, context):
     _buffers.limit = int(event.get("disk_bytes") or 0)
     os.environ.setdefault("CIRRUS_JOURNAL", "off")  # of fits in tasks: nobody reads it here
     store = keep_store(event["store_url"])
-    with _Watch(store, event):
-        return run_task(event, store)
+    with _Watch(store, event) as watch:
+        return run_task(event, store, watch)
 
 
 class _Watch:
@@ -140,27 +144,32 @@ class _Watch:
         seconds = job.get("deadline")
         self._deadline = math.inf if seconds is None else time.monotonic() + seconds
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="cirrus-watch", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="cirrus-watch", daemon=True)
 
     def __enter__(self):
         self._thread.start()
+        return self
 
     def __exit__(self, *exc_info):
         self._over.set()
         self._thread.join()
 
-    def _look(self):
+    def _serve(self):
         while not self._over.wait(min(_LOOK_SECONDS, max(0.0, self._deadline - time.monotonic()))):
             if time.monotonic() >= self._deadline:
                 _leave(_TOO_LONG, "the task took longer than it may")
-            try:
-                gone = not self._store.exists(self._name)
-            except StoreError as error:
-                answer = getattr(error.__cause__, "response", None) or {}
-                # 403: absent, for who may not list the bucket. It was read a moment ago.
-                gone = answer.get("Error", {}).get("Code") in _GONE
-            if gone and not self._over.is_set():
-                _leave(_UNWANTED, "the client does not wait for this task any more")
+            self.look()
+
+    def look(self):
+        """Look whether the run's key is there, and end this process if not."""
+        try:
+            gone = not self._store.exists(self._name)
+        except StoreError as error:
+            answer = getattr(error.__cause__, "response", None) or {}
+            # 403: absent, for who may not list the bucket. It was read a moment ago.
+            gone = answer.get("Error", {}).get("Code") in _GONE
+        if gone and not self._over.is_set():
+            _leave(_UNWANTED, "the client does not wait for this task any more")
 
 
 def _leave(code, why):

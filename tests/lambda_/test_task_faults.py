@@ -51,6 +51,20 @@ def test_a_function_that_stands_still_is_overtaken(tasks):
     # The fixture sees it thaw, and end without a trace.
 
 
+def test_an_attempt_that_is_late_leaves_no_result_behind(tasks, tmp_path):
+    def act(number):
+        if number == 3 and not (tmp_path / "begun").exists():
+            (tmp_path / "begun").touch()
+            time.sleep(2.7)  # its copy, which begins after 2 s, is done by then
+        return np.full(10_000, number)
+
+    arrays = Parallel(batch_size=1)(delayed(act)(i) for i in range(6))
+    assert [array[0] for array in arrays] == [0, 1, 2, 3, 4, 5]
+    assert last_usage().copies == 1
+    wait_until(lambda: _busy(tasks) == 0, "a task does not end", 30)
+    # The fixture sees that there is no object.
+
+
 def test_a_task_whose_connection_is_lost_is_run_again(tasks, monkeypatch, caplog):
     invoke, left = LambdaFunction.invoke, []
 
