@@ -55,7 +55,11 @@ def test_an_estimator_that_comes_back_can_be_fitted_here(tasks):
     assert n_rows and len(monitor.get_logs(select="all")[0].data) == n_rows
 
 
-def test_a_progress_bar_goes_to_its_end(tasks, capsys):
+def test_a_progress_bar_goes_to_its_end(tasks, capsys, monkeypatch):
     pytest.importorskip("rich")
-    search(LogisticRegression(max_iter=5)).set_callbacks(callback.ProgressBar(None)).fit(X, y)
-    assert "GridSearchCV - fit" in (out := capsys.readouterr().out) and "100%" in out
+    monkeypatch.setenv("COLUMNS", "200")  # or rich cuts its lines
+    bar = callback.ProgressBar(None)
+    GridSearchCV(model(), {"C": [0.1, 10.0]}, cv=2).set_callbacks(bar).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    bars = [line for line in lines if "GridSearchCV - fit" in line or "LogisticRegression" in line]
+    assert len(bars) >= 1 + 4 and all("100%" in line for line in bars)
