@@ -123,7 +123,7 @@ def test_a_search_in_a_storm(tasks):
         freeze_after_seconds=(0.0, 0.0),
         freeze_seconds=(0.5, 1.5),
     )
-    with joblib.parallel_config("cirrus", n_jobs=4, retries=10):
+    with joblib.parallel_config("cirrus", n_jobs=2, retries=10):
         there = search.fit(X, y).cv_results_["mean_test_score"].tolist()
     tasks.faults.clear()
     assert there == here
