@@ -11,9 +11,6 @@ import joblib
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
-from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
 
 from sklearn_cirrus.emulator import FaultPlan
 from sklearn_cirrus.joblib_backend import last_usage
@@ -105,12 +102,7 @@ def test_requests_that_are_delivered_twice_do_no_harm(tasks, monkeypatch):
     assert (last_usage().attempts, last_usage().lost) == (3, 0)
 
 
-def test_a_search_in_a_storm(tasks):
-    X, y = load_iris(return_X_y=True)
-    grid = {"C": np.logspace(-2, 2, 6)}
-    search = GridSearchCV(LogisticRegression(max_iter=500), grid, cv=3, error_score="raise")
-    with joblib.parallel_config("sequential"):
-        here = search.fit(X, y).cv_results_["mean_test_score"].tolist()
+def test_a_storm(tasks):
     tasks.faults.plan = FaultPlan(
         seed=7,
         throttle=0.2,
@@ -124,11 +116,11 @@ def test_a_search_in_a_storm(tasks):
         freeze_seconds=(0.5, 1.5),
     )
     with joblib.parallel_config("cirrus", n_jobs=2, retries=10):
-        there = search.fit(X, y).cv_results_["mean_test_score"].tolist()
+        arrays = Parallel(batch_size=1)(delayed(np.full)(10_000, i) for i in range(20))
     tasks.faults.clear()
-    assert there == here
+    assert [array.tolist() for array in arrays] == [[i] * 10_000 for i in range(20)]
     usage = last_usage()
-    assert usage.calls == 18 and usage.lost >= 1
+    assert usage.calls == 20 and usage.lost >= 1
     assert usage.tasks < usage.attempts <= usage.tasks + usage.lost + usage.copies
 
 
