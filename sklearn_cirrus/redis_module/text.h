@@ -23,21 +23,31 @@ void cirrus_text_follow(const uint8_t *data, size_t n, uint32_t delimiter, uint3
 size_t cirrus_text_first_row(const uint8_t *data, size_t n, uint32_t delimiter, uint32_t quote,
                              uint32_t state);
 
+/* How often a byte occurs. */
+size_t cirrus_text_count(const uint8_t *data, size_t n, uint8_t byte);
+
 /* Reads a number as Python's float() does, but for underscores; returns 0 if it is none. Whatever
  * the locale of the process is. */
 int cirrus_text_number(const uint8_t *text, size_t n, double *number);
 
-enum { CIRRUS_SKIP, CIRRUS_NUMBER, CIRRUS_TEXT };
+enum { CIRRUS_SKIP, CIRRUS_NUMBER, CIRRUS_NUMBER32, CIRRUS_TEXT };
 
-/* A column of the file, and where its cells go: room for as many as there are rows. */
+/* A column of the file, and where its cells go. */
 typedef struct {
-    double *numbers;   /* CIRRUS_NUMBER; NaN where the cell is missing */
-    uint32_t *starts;  /* CIRRUS_TEXT: where a cell's bytes begin in data, and how many they are; */
-    uint32_t *lengths; /* the highest bit: with doubled quotes among them */
-    uint64_t nbytes;   /* out: of all cells, doubled quotes made single */
+    void *numbers;  /* double or float, as many as there may be rows; NaN where one is missing */
+    uint32_t *ends; /* of text: for cirrus_text_gather */
+    uint8_t *bytes;
     uint32_t kind;
     uint32_t required; /* whether a row whose cell is missing is bad */
+    uint32_t place;    /* of text: how many columns of text are before it */
 } cirrus_column;
+
+/* A cell of text: where its bytes begin in data, how many they are, and whether quotes among them
+ * are doubled. */
+#define CIRRUS_DOUBLED ((uint64_t)1 << 63)
+#define CIRRUS_SPAN(start, length) ((uint64_t)(length) << 32 | (start))
+#define CIRRUS_SPAN_START(span) ((span)&0xffffffffu)
+#define CIRRUS_SPAN_LENGTH(span) ((span) >> 32 & 0x7fffffffu)
 
 enum { /* what may be wrong with a row */
     CIRRUS_FEW_CELLS = 1,
@@ -58,15 +68,18 @@ typedef struct {
     uint32_t code;
 } cirrus_bad_row;
 
-/* Mirrored in parsing.py. */
+/* Mirrored in text_kernels.py. */
 typedef struct {
     const uint8_t *data;
     uint64_t size;  /* less than 2^31 */
     uint64_t at;    /* start of a row; out: of the first that was not parsed */
     uint64_t limit; /* rows that begin here or behind are not parsed */
     cirrus_column *columns;
+    uint64_t *spans;  /* n_texts for each row: as many as there may be rows */
+    uint64_t *nbytes; /* out: of all cells of a column of text, doubled quotes made single */
     cirrus_bad_row *bad;
     uint32_t n_columns;
+    uint32_t n_texts;
     uint32_t delimiter;
     uint32_t quote;
     uint32_t is_last; /* whether the file ends with data */
@@ -79,9 +92,13 @@ typedef struct {
 
 void cirrus_text_parse(cirrus_text *text);
 
-/* Copies the cells of a text column behind each other; ends[i]: where that of row i ends. */
-void cirrus_text_gather(const uint8_t *data, const cirrus_column *column, size_t n_rows,
-                        uint32_t quote, uint32_t *ends, uint8_t *bytes);
+/* Sets nbytes; cirrus_text_parse does so at its end. */
+void cirrus_text_measure(cirrus_text *text);
+
+#define CIRRUS_SLACK 16 /* bytes behind those of a column that may be written over */
+
+/* Copies the cells of all columns of text; ends[i]: where that of row i ends. */
+void cirrus_text_gather(cirrus_text *text);
 
 /* Rows of LIBSVM: a label, then index:value in rising order, then a comment behind #. */
 typedef struct {
