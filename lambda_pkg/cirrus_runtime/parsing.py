@@ -159,8 +159,11 @@ def parse_delimited(
             column.numbers = found[number].ctypes.data
         elif kind == "text":
             column.place, n_texts = n_texts, n_texts + 1
+            found[number] = Text(np.empty(room, np.uint32), np.empty(0, np.uint8))
+            column.ends = found[number].ends.ctypes.data
+            found[number] = _widen(column, found[number], 2 * data.size // len(kinds))
     bad = (text_kernels.BadRowStruct * _MOST_TOLD)()
-    spans, nbytes = np.empty((room, n_texts), np.uint64), np.empty(n_texts, np.uint64)
+    spans = np.empty((text_kernels.TILE, n_texts), np.uint64)
     struct = text_kernels.TextStruct(
         data=data.ctypes.data,
         size=data.size,
@@ -168,27 +171,23 @@ def parse_delimited(
         limit=limit,
         columns=addressof(columns),
         spans=spans.ctypes.data,
-        nbytes=nbytes.ctypes.data,
         bad=addressof(bad),
         n_columns=len(kinds),
         n_texts=n_texts,
         delimiter=ord(delimiter),
         quote=_code(quote),
         is_last=is_last,
-        most_rows=room,
         most_bad=_MOST_TOLD,
     )
-    text_kernels.parse(byref(struct))
+    while not text_kernels.parse(byref(struct)):
+        i = struct.narrow
+        found[i] = _widen(columns[i], found[i], 2 * columns[i].room + 1)
     n = struct.n_rows
-    for i, (column, kind) in enumerate(zip(columns, kinds, strict=False)):
-        if kind == "number":
-            found[i] = found[i][:n].copy() if n < room // 2 else found[i][:n]
-        elif kind == "text":
-            size = int(nbytes[column.place])
-            ends, cells = np.empty(n, np.uint32), np.empty(size + text_kernels.SLACK, np.uint8)
-            column.ends, column.bytes = ends.ctypes.data, cells.ctypes.data
-            found[i] = Text(ends, cells[:size])
-    text_kernels.gather(byref(struct))
+    for i, (column, rows) in enumerate(zip(columns, found, strict=False)):
+        if isinstance(rows, Text):
+            found[i] = Text(rows.ends[:n], rows.bytes[: column.size])
+        elif rows is not None:
+            found[i] = rows[:n].copy() if n < room // 2 else rows[:n]
     rows = [_told(row, data, len(kinds), delimiter, 0) for row in bad[: struct.n_bad]]
     return Parsed(found, n, len(kinds), struct.at, struct.n_lines, struct.n_bad, rows)
 
@@ -241,6 +240,14 @@ def parse_libsvm(text, zero_based=False, at=0, limit=None, is_last=True):
         *(n, struct.n_columns, struct.at, struct.n_lines, struct.n_bad),
         [_told(row, data, 0, " ", int(not zero_based)) for row in bad[: struct.n_bad]],
     )
+
+
+def _widen(column, text, room):
+    """Give a column of text room for more bytes; return it with those that are there."""
+    wider = np.empty(room + text_kernels.SLACK, np.uint8)
+    wider[: column.size] = text.bytes[: column.size]
+    column.bytes, column.room = wider.ctypes.data, room
+    return Text(text.ends, wider)
 
 
 def _told(row, data, n_columns, delimiter, least):

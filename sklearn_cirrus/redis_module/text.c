@@ -60,8 +60,10 @@ static inline int read_cell(const cirrus_text *text, cirrus_marks *marks, uint64
     const uint64_t size = text->size;
     cell->code = cell->doubled = 0;
     if (at < size && data[at] == text->quote) {
-        if (!read_quoted(text, marks, at, lines, cell))
+        cirrus_marks quoted = *marks; /* so that no address is taken of what is in registers */
+        if (!read_quoted(text, &quoted, at, lines, cell))
             return 0;
+        *marks = quoted;
     } else {
         const uint64_t end = cirrus_marks_next(marks);
         cell->start = at;
@@ -110,7 +112,7 @@ static inline uint32_t put(const cirrus_text *text, const cell *cell, const cirr
         return cell->code;
     const size_t row = text->n_rows;
     if (column->kind == CIRRUS_TEXT) {
-        text->spans[row * text->n_texts + column->place] =
+        text->spans[(row - text->n_gathered) * text->n_texts + column->place] =
             CIRRUS_SPAN(cell->start, cell->length) | (cell->doubled ? CIRRUS_DOUBLED : 0);
         return column->required && cell->length == 0 ? CIRRUS_MISSING : 0;
     }
@@ -131,7 +133,7 @@ static inline uint32_t put(const cirrus_text *text, const cell *cell, const cirr
 }
 
 /* Parses the row at *at; returns 0 if the data ends before it does. */
-static int parse_row(cirrus_text *text, cirrus_marks *marks, uint64_t *at) {
+static inline int parse_row(cirrus_text *text, cirrus_marks *marks, uint64_t *at) {
     const uint64_t start = *at;
     uint32_t code = 0, wrong = 0, column = 0, lines = 1;
     cell cell;
@@ -164,15 +166,31 @@ static int parse_row(cirrus_text *text, cirrus_marks *marks, uint64_t *at) {
     return 1;
 }
 
-void cirrus_text_parse(cirrus_text *text) {
+/* Parses as many rows as there are spans for; returns whether there may be more. */
+static int parse_some(cirrus_text *text) {
     cirrus_marks marks = {text->data, text->size, 0, 0, (uint8_t)text->delimiter};
     cirrus_marks_seek(&marks, text->at);
-    text->n_rows = text->n_bad = text->n_lines = 0;
-    while (text->at < text->limit && text->at < text->size && text->n_rows < text->most_rows) {
+    const uint32_t most = text->n_gathered + CIRRUS_TILE;
+    while (text->at < text->limit && text->at < text->size && text->n_rows < most) {
         uint64_t at = text->at;
         if (!parse_row(text, &marks, &at))
-            break;
+            return 0;
         text->at = at;
     }
-    cirrus_text_measure(text);
+    return text->n_rows == most;
+}
+
+int cirrus_text_parse(cirrus_text *text) {
+    for (;;) {
+        const cirrus_text before = *text;
+        const int is_more = parse_some(text);
+        if (!cirrus_text_gather(text)) {
+            const uint32_t narrow = text->narrow;
+            *text = before;
+            text->narrow = narrow;
+            return 0;
+        }
+        if (!is_more)
+            return 1;
+    }
 }

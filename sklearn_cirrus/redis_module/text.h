@@ -34,9 +34,11 @@ enum { CIRRUS_SKIP, CIRRUS_NUMBER, CIRRUS_NUMBER32, CIRRUS_TEXT };
 
 /* A column of the file, and where its cells go. */
 typedef struct {
-    void *numbers;  /* double or float, as many as there may be rows; NaN where one is missing */
-    uint32_t *ends; /* of text: for cirrus_text_gather */
-    uint8_t *bytes;
+    void *numbers;  /* double or float; NaN where one is missing */
+    uint32_t *ends; /* of text: where the bytes of each row end; */
+    uint8_t *bytes; /* those of all rows, one behind the other, doubled quotes made single; */
+    uint64_t size;  /* how many there are; */
+    uint64_t room;  /* how many there may be, and CIRRUS_SLACK more that are written over */
     uint32_t kind;
     uint32_t required; /* whether a row whose cell is missing is bad */
     uint32_t place;    /* of text: how many columns of text are before it */
@@ -75,30 +77,29 @@ typedef struct {
     uint64_t at;    /* start of a row; out: of the first that was not parsed */
     uint64_t limit; /* rows that begin here or behind are not parsed */
     cirrus_column *columns;
-    uint64_t *spans;  /* n_texts for each row: as many as there may be rows */
-    uint64_t *nbytes; /* out: of all cells of a column of text, doubled quotes made single */
+    uint64_t *spans; /* n_texts for each of CIRRUS_TILE rows */
     cirrus_bad_row *bad;
     uint32_t n_columns;
     uint32_t n_texts;
     uint32_t delimiter;
     uint32_t quote;
     uint32_t is_last; /* whether the file ends with data */
-    uint32_t most_rows;
     uint32_t most_bad; /* room of `bad` */
-    uint32_t n_rows;   /* out */
+    uint32_t n_rows;   /* out: room of numbers and ends: the line ends before limit, and one */
     uint32_t n_bad;    /* out: bad rows, told or not; they are left out */
     uint32_t n_lines;  /* out: of all rows that were parsed */
+    uint32_t n_gathered; /* out: rows whose text is where it belongs, in the end all */
+    uint32_t narrow;     /* out: the column whose room is too small */
 } cirrus_text;
 
-void cirrus_text_parse(cirrus_text *text);
+#define CIRRUS_TILE 128 /* rows whose text stays in the cache while column after column takes it */
+#define CIRRUS_SLACK 16
 
-/* Sets nbytes; cirrus_text_parse does so at its end. */
-void cirrus_text_measure(cirrus_text *text);
+/* Returns 0 if the room of a column (`narrow`) is too small: called again with more, it goes on. */
+int cirrus_text_parse(cirrus_text *text);
 
-#define CIRRUS_SLACK 16 /* bytes behind those of a column that may be written over */
-
-/* Copies the cells of all columns of text; ends[i]: where that of row i ends. */
-void cirrus_text_gather(cirrus_text *text);
+/* Copies the text of the rows that are not gathered; returns 0 if there is too little room. */
+int cirrus_text_gather(cirrus_text *text);
 
 /* Rows of LIBSVM: a label, then index:value in rising order, then a comment behind #. */
 typedef struct {

@@ -3,28 +3,13 @@
 
 #include <string.h>
 
-#define TILE 64 /* rows whose text stays in the cache while column after column takes its cells */
-
-void cirrus_text_measure(cirrus_text *text) {
-    const uint32_t n = text->n_texts;
-    uint64_t doubled = 0;
-    memset(text->nbytes, 0, n * sizeof *text->nbytes);
-    for (size_t row = 0; row < text->n_rows; row++) {
-        const uint64_t *spans = text->spans + row * n;
-        for (uint32_t i = 0; i < n; i++) {
-            text->nbytes[i] += CIRRUS_SPAN_LENGTH(spans[i]);
-            doubled |= spans[i];
-        }
-    }
-    if (!(doubled & CIRRUS_DOUBLED))
-        return;
-    for (size_t k = 0; k < (size_t)text->n_rows * n; k++) {
-        const uint64_t span = text->spans[k], length = CIRRUS_SPAN_LENGTH(span);
-        const uint8_t *cell = text->data + CIRRUS_SPAN_START(span);
-        for (uint64_t i = 0; span & CIRRUS_DOUBLED && i < length; i++)
-            if (cell[i] == text->quote)
-                text->nbytes[k % n]--, i++;
-    }
+/* Returns whether the bytes of a column have room for a tile. */
+static int has_room(const cirrus_text *text, const cirrus_column *column, size_t count) {
+    const uint64_t *span = text->spans + column->place;
+    uint64_t nbytes = column->size;
+    for (size_t i = 0; i < count; i++, span += text->n_texts)
+        nbytes += CIRRUS_SPAN_LENGTH(*span);
+    return nbytes <= column->room;
 }
 
 /* Copies a cell, and for speed up to CIRRUS_SLACK bytes more; returns its length. */
@@ -46,21 +31,25 @@ static inline size_t copy(const cirrus_text *text, uint64_t span, uint8_t *to) {
     return length;
 }
 
-void cirrus_text_gather(cirrus_text *text) {
-    memset(text->nbytes, 0, text->n_texts * sizeof *text->nbytes);
-    for (size_t first = 0; first < text->n_rows; first += TILE) {
-        const size_t stop = first + TILE < text->n_rows ? first + TILE : text->n_rows;
-        for (uint32_t c = 0; c < text->n_columns; c++) {
-            const cirrus_column *column = text->columns + c;
-            if (column->kind != CIRRUS_TEXT)
-                continue;
-            uint64_t end = text->nbytes[column->place];
-            for (size_t row = first; row < stop; row++) {
-                const uint64_t span = text->spans[row * text->n_texts + column->place];
-                end += copy(text, span, column->bytes + end);
-                column->ends[row] = (uint32_t)end;
-            }
-            text->nbytes[column->place] = end;
+int cirrus_text_gather(cirrus_text *text) {
+    const size_t count = text->n_rows - text->n_gathered;
+    for (uint32_t c = 0; c < text->n_columns; c++)
+        if (text->columns[c].kind == CIRRUS_TEXT && !has_room(text, text->columns + c, count)) {
+            text->narrow = c;
+            return 0;
         }
+    for (uint32_t c = 0; c < text->n_columns; c++) {
+        cirrus_column *column = text->columns + c;
+        if (column->kind != CIRRUS_TEXT)
+            continue;
+        const uint64_t *span = text->spans + column->place;
+        uint64_t end = column->size;
+        for (size_t i = 0; i < count; i++, span += text->n_texts) {
+            end += copy(text, *span, column->bytes + end);
+            column->ends[text->n_gathered + i] = (uint32_t)end;
+        }
+        column->size = end;
     }
+    text->n_gathered = text->n_rows;
+    return 1;
 }
