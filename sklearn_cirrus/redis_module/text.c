@@ -7,7 +7,7 @@
 #include "text_marks.h"
 
 /* A cell: its bytes without the quotes around it. */
-typedef struct {
+typedef struct cell {
     uint64_t start, length;
     uint32_t code;    /* what is wrong with it, or 0 */
     uint32_t doubled; /* quotes among its bytes that are there twice */
@@ -60,10 +60,14 @@ static inline int read_cell(const cirrus_text *text, cirrus_marks *marks, uint64
     const uint64_t size = text->size;
     cell->code = cell->doubled = 0;
     if (at < size && data[at] == text->quote) {
-        cirrus_marks quoted = *marks; /* so that no address is taken of what is in registers */
-        if (!read_quoted(text, &quoted, at, lines, cell))
+        struct cell quoted = *cell; /* copies: what an address is taken of leaves the registers */
+        cirrus_marks behind = *marks;
+        uint32_t more = 0;
+        if (!read_quoted(text, &behind, at, &more, &quoted))
             return 0;
-        *marks = quoted;
+        *cell = quoted;
+        *marks = behind;
+        *lines += more;
     } else {
         const uint64_t end = cirrus_marks_next(marks);
         cell->start = at;
@@ -119,11 +123,10 @@ static inline uint32_t put(const cirrus_text *text, const cell *cell, const cirr
     double number;
     if (!read_short(text->data, cell, &number)) {
         const uint8_t *data = text->data + cell->start;
-        if (!cirrus_text_number(data, cell->length, &number)) {
-            if (!is_missing(data, cell->length))
-                return CIRRUS_NO_NUMBER;
-            number = NAN;
-        }
+        double longer = NAN;
+        if (!cirrus_text_number(data, cell->length, &longer) && !is_missing(data, cell->length))
+            return CIRRUS_NO_NUMBER;
+        number = longer;
     }
     if (column->kind == CIRRUS_NUMBER)
         ((double *)column->numbers)[row] = number;
