@@ -15,6 +15,7 @@ single block, a worker posts these leases and the trainer only follows: see ``co
 import logging
 import time
 import uuid
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,6 +60,7 @@ class Run(LastingRun):
         self._cut = ""
         self._alone = False  # whether one worker goes through the epochs by itself: course.py
         self._rows = 0  # that workers went through
+        self._homes = {}  # by name of a block: the place of the worker that keeps it
         self._stage = current_stage()
         self._started = time.perf_counter()
 
@@ -144,7 +146,9 @@ class Run(LastingRun):
     def _round(self, kind):
         """Return the leases of a kind in this epoch; they are drawn up at the first call."""
         if kind not in self._rounds:
-            leases = self._draw_up(kind)
+            leases = [
+                replace(lease, home=self._homes.get(lease.name)) for lease in self._draw_up(kind)
+            ]
             done = self._done if kind == "train" else {}
             self._rounds[kind] = Round.of(leases, self._leases, done)
             self._leases += len(leases)
@@ -186,6 +190,8 @@ class Run(LastingRun):
                 lease = this.missing.pop(report.number, None)
                 if lease is not None:
                     self._rows += report.rows
+                    if report.kept:
+                        self._homes[lease.name] = report.worker
                     heard = time.monotonic()
                     self._losses = 0
                     self.crew.note(report, lease)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from .errors import CirrusError
 
-VERSION = 7
+VERSION = 8
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,8 @@ class Lease:
         ``course.py``.
     plan : int
         Of a lease of kind ``"search"``: which plan says what the fits are.
+    home : int or None
+        Place of the worker that keeps the block from epochs before: see ``affinity.py``.
     """
 
     number: int
@@ -139,6 +141,7 @@ class Lease:
     lr_end: float = 0.0
     course: dict | None = None
     plan: int = 0
+    home: int | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,9 @@ class Report:
     penalty : float
         Per unit of weight: with a course, that of the model at the end of the lease, else the mean
         that the kernel computed; 0 where the server adds the penalty.
+    hit, kept : bool
+        Whether the worker had the block from an epoch before, in memory or on disk, and whether it
+        has it now.
     body : buffer
         Of a lease of kind ``"gradient"`` or ``"search"``: see ``full_batch.py``, ``search.py``.
     """
@@ -195,6 +201,8 @@ class Report:
     wait: float = 0.0
     error: str = ""
     penalty: float = 0.0
+    hit: bool = False
+    kept: bool = False
     body: bytes = b""
 
 
