@@ -2,8 +2,8 @@
 
 A stage's memory is the peak of resident memory of this process and of its largest worker while the
 stage lasts, from /proc: workers are processes of this machine for backend "local" and for the
-emulated Lambda alike. That of a client includes what it held before. The address space of workers can
-be limited, which bounds all that they map, be it resident or not: beyond it they get no memory.
+emulated Lambda alike. That of a client includes what it held before. The address space of workers
+can be limited, which bounds all that they map, be it resident or not: beyond it they get no memory.
 """
 
 import contextlib

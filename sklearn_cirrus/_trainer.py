@@ -15,7 +15,6 @@ single block, a worker posts these leases and the trainer only follows: see ``co
 import logging
 import time
 import uuid
-from dataclasses import replace
 
 import numpy as np
 
@@ -146,11 +145,9 @@ class Run(LastingRun):
     def _round(self, kind):
         """Return the leases of a kind in this epoch; they are drawn up at the first call."""
         if kind not in self._rounds:
-            leases = [
-                replace(lease, home=self._homes.get(lease.name)) for lease in self._draw_up(kind)
-            ]
+            leases = self._draw_up(kind)
             done = self._done if kind == "train" else {}
-            self._rounds[kind] = Round.of(leases, self._leases, done)
+            self._rounds[kind] = Round.of(leases, self._leases, done, self._homes)
             self._leases += len(leases)
             if self._under_way:  # the worker posts them
                 self._rounds[kind].waiting = []

@@ -97,8 +97,9 @@ class CirrusLogisticRegression(LinearClassifier):
         workers: ``localize_seconds`` (numbering the columns of minibatches), ``compute_seconds``,
         ``server_seconds`` (round trips), ``load_seconds`` (reading blocks, ahead of time with
         ``prefetch``), ``wait_seconds`` (without a block to work on), ``stall_seconds`` (the part
-        of it while the block was being read). For each iteration of lbfgs: all of these but the learning rate and the updates, and ``gradient``
-        (its largest component) and ``evaluations``.
+        of it while the block was being read). For each iteration of lbfgs: all of these but the
+        learning rate and the updates, and ``gradient`` (its largest component) and
+        ``evaluations``.
     cost_ : float
         US dollars that the fit has cost; 0.0 on this machine.
 

@@ -1,4 +1,4 @@
-"""The server is killed in the middle of a map: nothing is lost, nothing is done twice, or one error."""
+"""The server is killed in the middle of a map: nothing is lost or there twice, or one error."""
 
 import os
 import signal

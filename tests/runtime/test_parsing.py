@@ -110,7 +110,8 @@ def test_random_numbers_are_those_of_python():
 
 @pytest.mark.parametrize("before", ["", "x" * 60 + "\t"])
 def test_integers_of_every_length_are_those_of_python(before):
-    words = [str(10**n + n)[:n] or "" for n in range(1, 12)] + ["0", "007", "99999999", "4294967296"]
+    words = [str(10**n + n)[:n] for n in range(1, 12)]
+    words += ["0", "007", "99999999", "4294967296"]
     words += [f"{word[:-1]}{wrong}" for word in words[:9] for wrong in "/:x\xb9"]
     kinds = ["skip", "number"] if before else ["number"]
     for word in words:
