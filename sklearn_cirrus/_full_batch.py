@@ -60,6 +60,9 @@ class FullBatchRun(Run):
     progress : callable, optional
     """
 
+    _kind = "gradient"  # of the leases
+    costs_before = ()  # of passes before the first evaluation
+
     def __init__(self, job, part, place, n_workers, checkpoints, progress=None):
         super().__init__(job, None, place, n_workers, checkpoints, progress)
         self.shape = job.n_features + job.intercept, job.width
@@ -103,6 +106,7 @@ class FullBatchRun(Run):
         if self._epoch == 0:
             self._publish()
             self.crew.start(self._train.n_blocks)
+            self._train = self.place.share(self._train)
             self._put_blocks()
         reports = None
         while reports is None:
@@ -146,9 +150,9 @@ class FullBatchRun(Run):
         self._progress(0, entry)
 
     def _draw_up(self, kind):
-        name = self.keys.block
+        name = (self._train.keys or self.keys).block
         return [
-            Lease(0, "gradient", self._epoch, block, name("train", block))
+            Lease(0, self._kind, self._epoch, block, name("train", block))
             for block in range(self._train.n_blocks)
         ]
 

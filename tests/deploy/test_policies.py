@@ -11,6 +11,7 @@ import pytest
 
 import sklearn_cirrus.deploy
 from cirrus_runtime.dataset_objects import MANIFEST, PLAN, block_name, part_name, put_block
+from cirrus_runtime.pivot import piece_name
 from cirrus_runtime.store import open_store
 from cirrus_runtime.store_memory import MemoryStore
 from cirrus_runtime.tables import TableBlock
@@ -70,6 +71,9 @@ def test_a_worker_reads_runs_and_datasets_and_writes_blocks_and_its_log(policies
         ("s3:PutObject", f"{BUCKET}/datasets/*block-*.safetensors"),
         ("s3:PutObject", f"{BUCKET}/datasets/*labels-*.safetensors"),
         ("s3:PutObject", f"{BUCKET}/datasets/*part-*.json"),
+        ("s3:PutObject", f"{BUCKET}/datasets/*part-*.safetensors"),
+        ("s3:PutObject", f"{BUCKET}/runs/*/block-*.safetensors"),
+        ("s3:PutObject", f"{BUCKET}/runs/*/part-*.safetensors"),
         ("logs:CreateLogStream", f"{LOG}-worker:*"),
         ("logs:PutLogEvents", f"{LOG}-worker:*"),
     }
@@ -95,13 +99,17 @@ def test_a_worker_writes_all_that_loading_and_persisting_write(may_write, place)
     table = TableBlock(("a",), (np.zeros(1),), np.zeros(1, np.float32))
     put_block(Recorder(), block_name(3, 2), table, [0])
     assert len(written) == 2
-    assert all(map(may_write, [*written, f"{place}/{part_name(7)}"]))
+    pieces = [f"{place}/{part_name(7)}", f"{place}/{piece_name(7, 1)}"]
+    assert all(map(may_write, [*written, *pieces]))
+    # Of ratings that a fit deals out for itself.
+    assert may_write(f"runs/0123/{block_name(3)}") and may_write(f"runs/0123/{piece_name(7, 1)}")
 
 
 def test_a_worker_writes_nothing_else(may_write):
     for key in (
         *(f"datasets/clicks/{name}" for name in (MANIFEST, PLAN, "day_0.tsv", "day_0.tsv.gz")),
-        *("runs/1/train-000001.safetensors", "runs/1/job", "block-000000-000.safetensors"),
+        *("runs/1/train-000001.safetensors", "runs/1/valid-000001.safetensors"),
+        *("runs/1/job-000001.json", "runs/1/checkpoint-000001", "block-000000-000.safetensors"),
         *("cirrus-module.so", "server/ready/1", "datasets/block-000000-000.safetensors.exe"),
     ):
         assert not may_write(key), key
