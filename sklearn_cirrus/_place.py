@@ -76,6 +76,11 @@ class Place:
         """Urls of the servers, as workers are to reach them; the first has the board."""
         return [] if self._access is None else self._access.urls
 
+    @property
+    def clients(self):
+        """Clients of the servers for questions of this process; none on backend inline."""
+        return [] if self._access is None else _open_clients(self._urls, self._config.retry_seconds)
+
     def complete(self, job):
         """Return the job with the places where it runs."""
         first, *others = self.redis_urls or [None]
