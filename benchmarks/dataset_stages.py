@@ -2,10 +2,12 @@
 
 A stage's memory is the peak of resident memory of this process and of its largest worker while the
 stage lasts, from /proc: workers are processes of this machine for backend "local" and for the
-emulated Lambda alike. That of a client includes what it held before.
+emulated Lambda alike. That of a client includes what it held before. The address space of workers
+can be limited, which bounds all that they map, be it resident or not: beyond it they get no memory.
 """
 
 import contextlib
+import resource
 import threading
 import time
 from pathlib import Path
@@ -30,10 +32,15 @@ class Stages:
     told : dict of str to dict
         ``seconds``, ``client_peak_mb``, ``client_rise_mb``, ``worker_peak_mb``, ``worker_rise_mb``
         (of those that were there before the stage: from its beginning) and more, by stage.
+
+    Parameters
+    ----------
+    limit : int or None
+        Bytes of address space that each worker may have from when it is seen on.
     """
 
-    def __init__(self):
-        self.told = {}
+    def __init__(self, limit=None):
+        self.told, self._limit = {}, limit
 
     @contextlib.contextmanager
     def stage(self, name, n_rows=None):
@@ -42,7 +49,7 @@ class Stages:
         before = _memory("self", "VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         start = time.perf_counter()
-        with _Workers() as workers:
+        with _Workers(self._limit) as workers:
             yield told
         told["seconds"] = time.perf_counter() - start
         if n_rows:
@@ -52,14 +59,16 @@ class Stages:
         told["worker_peak_mb"] = workers.peak / MB
         told["worker_rise_mb"] = workers.rise / MB
         told["n_workers"] = len(workers.pids)
+        told["worker_peaks_mb"] = [peak / MB for peak in workers.peaks.values()]
         self.told[name] = told
 
 
 class _Workers:
     """Looks for worker processes below this one, and for their peaks, on a thread."""
 
-    def __init__(self):
-        self.pids, self.peak, self.rise = {}, 0, 0
+    def __init__(self, limit):
+        self.pids, self.peaks, self.peak, self.rise = {}, {}, 0, 0
+        self._limit = limit
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="peaks", daemon=True)
 
@@ -86,7 +95,11 @@ class _Workers:
                         continue
                     self.pids[process.pid] = _memory(process.pid, "VmRSS")
                     Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+                    if self._limit:
+                        limits = self._limit, self._limit
+                        resource.prlimit(process.pid, resource.RLIMIT_AS, limits)
                 peak = _memory(process.pid, "VmHWM")
+                self.peaks[process.pid] = peak
                 self.peak = max(self.peak, peak)
                 self.rise = max(self.rise, peak - self.pids[process.pid])
 
@@ -107,11 +120,11 @@ def run_pipeline(path, url, options, put=None):
     url : str
         Of the dataset.
     options : Namespace
-        ``rows``, ``epochs``, ``C``, ``bits``, ``seed``.
+        ``rows``, ``epochs``, ``C``, ``bits``, ``seed``, ``worker_mib``.
     put : callable, optional
         Puts the log where workers find it, and returns its url; by default they read ``path``.
     """
-    stages, n = Stages(), options.rows
+    stages, n = Stages(options.worker_mib and options.worker_mib << 20), options.rows
     start = time.perf_counter()
     with stages.stage("write", n) as told:
         write_criteo(path, n, random_state=options.seed)

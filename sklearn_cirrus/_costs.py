@@ -8,6 +8,7 @@ _SUMS = {
     "load_seconds": "load",
     "wait_seconds": "wait",
     "server_bytes": "nbytes",
+    "cache_hits": "hit",
 }
 SUMMED = (*_SUMS, "stall_seconds")  # costs that add up, of any number of leases
 

@@ -26,9 +26,15 @@ class Round:
     reports: dict
 
     @classmethod
-    def of(cls, leases, first, done):
-        """Return the round of some leases, numbered from ``first`` on; ``done`` are its reports."""
-        leases = [replace(lease, number=first + i) for i, lease in enumerate(leases)]
+    def of(cls, leases, first, done, homes):
+        """Return the round of some leases, numbered from ``first`` on.
+
+        ``done`` are its reports, ``homes`` the places of the workers that keep blocks, by name.
+        """
+        leases = [
+            replace(lease, number=first + i, home=homes.get(lease.name))
+            for i, lease in enumerate(leases)
+        ]
         waiting = [lease for lease in leases if lease.block not in done]
         return cls({lease.number: lease for lease in waiting}, waiting, dict(done))
 

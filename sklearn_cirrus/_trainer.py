@@ -53,11 +53,11 @@ class Run(LastingRun):
     def __init__(self, job, spec, place, n_workers, checkpoints, progress=None):
         super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
-        self._leases = 0
-        self._weights = None
+        self._leases, self._weights = 0, None
         self._cut = ""
         self._alone = False  # whether one worker goes through the epochs by itself: course.py
         self._rows = 0  # that workers went through
+        self._homes = {}  # by name of a block: the place of the worker that keeps it
         self._stage = current_stage()
         self._started = time.perf_counter()
 
@@ -147,7 +147,7 @@ class Run(LastingRun):
         if kind not in self._rounds:
             leases = self._draw_up(kind)
             done = self._done if kind == "train" else {}
-            self._rounds[kind] = Round.of(leases, self._leases, done)
+            self._rounds[kind] = Round.of(leases, self._leases, done, self._homes)
             self._leases += len(leases)
             if self._under_way:  # the worker posts them
                 self._rounds[kind].waiting = []
@@ -188,6 +188,8 @@ class Run(LastingRun):
                 lease = this.missing.pop(report.number, None)
                 if lease is not None:
                     self._rows += report.rows
+                    if report.kept:
+                        self._homes[lease.name] = report.worker
                     heard = time.monotonic()
                     self._losses = 0
                     self.crew.note(report, lease)

@@ -92,13 +92,14 @@ class CirrusLogisticRegression(LinearClassifier):
         For each epoch: ``epoch``, ``train_loss`` (mean over the epoch, while it learnt),
         ``objective`` (with the penalty, per unit of row weight), ``valid_loss`` (with
         ``early_stopping``), ``learning_rate``, ``rows``, ``updates``, ``workers``, ``seconds``
-        (since the start of the fit), ``server_bytes``, ``workers_replaced``,
-        ``server_restarts``, and sums over the workers: ``localize_seconds`` (numbering the columns
-        of minibatches), ``compute_seconds``, ``server_seconds`` (round trips), ``load_seconds``
-        (reading blocks, ahead of time with ``prefetch``), ``wait_seconds`` (without a block to
-        work on), ``stall_seconds`` (the part of it while the block was being read). For each
-        iteration of lbfgs: all of these but the learning rate and the updates, and ``gradient``
-        (its largest component) and ``evaluations``.
+        (since the start of the fit), ``server_bytes``, ``cache_hits`` (blocks that workers had
+        from an epoch before), ``workers_replaced``, ``server_restarts``, and sums over the
+        workers: ``localize_seconds`` (numbering the columns of minibatches), ``compute_seconds``,
+        ``server_seconds`` (round trips), ``load_seconds`` (reading blocks, ahead of time with
+        ``prefetch``), ``wait_seconds`` (without a block to work on), ``stall_seconds`` (the part
+        of it while the block was being read). For each iteration of lbfgs: all of these but the
+        learning rate and the updates, and ``gradient`` (its largest component) and
+        ``evaluations``.
     cost_ : float
         US dollars that the fit has cost; 0.0 on this machine.
 

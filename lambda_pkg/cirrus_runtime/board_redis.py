@@ -21,17 +21,24 @@ import math
 import time
 
 from .board import Board
+from .board_streams import (
+    check_posted,
+    consumer_of,
+    ending,
+    entries_of,
+    milliseconds,
+    posting,
+    silences_of,
+)
 from .engines.base import refusal
 from .engines.connection import HeldConnection, pack
 from .errors import RunEnded, ServerError, ServerUnavailable, TrainerLost
-from .protocol import Lease, Report, decode, encode
+from .protocol import Lease, Report, decode
 
 _GROUP = b"workers"
 _TRAINER = b"trainer"
 _PATIENCE = 4  # times lease_seconds that workers of a silent trainer go on
-_FIELD, _BODY = b"r", b"b"
 _MANY = b"1000"
-_GONE = ("NOGROUP", "UNBLOCKED", "no such key", "The XGROUP subcommand requires the key to exist")
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
 
@@ -56,7 +63,7 @@ class RedisBoard(Board):
         self._reports = keys.reports.encode()
         self._offered = keys.offered.encode()
         self._unsure = ()  # numbers of leases that may have been posted: the reply was lost
-        self._consumer = _consumer(worker, generation)
+        self._consumer = consumer_of(worker, generation)
         self._lease_seconds = lease_seconds
         self._idle_ms = b"%d" % int(1000 * lease_seconds)
         self._heard = -math.inf  # when the trainer was last heard of, by its own clock
@@ -93,20 +100,20 @@ class RedisBoard(Board):
             self._unsure = ()
         if not leases:
             return
-        posts = [_post(self._leases, lease) for lease in leases]
+        posts = [posting(self._leases, lease) for lease in leases]
         self._unsure = tuple(lease.number for lease in leases)
         note = pack(b"SET", self._offered, b"%d" % self._unsure[-1], b"XX")
-        _check(self._transaction([*posts, note]))
+        check_posted(self._transaction([*posts, note]))
         self._unsure = ()
 
     def collect(self, timeout):
         self.beat()
-        command = (b"XREAD", b"COUNT", _MANY, b"BLOCK", _ms(timeout))
+        command = (b"XREAD", b"COUNT", _MANY, b"BLOCK", milliseconds(timeout))
         reply = self._waiting.call(pack(*command, b"STREAMS", self._reports, self._last))
         if not reply and not self._call(b"EXISTS", self._reports):
             raise RunEnded("the run has ended")  # XREAD waits for streams that are yet to come
         reports, heavy = [], []
-        for self._last, fields in _entries(reply):
+        for self._last, fields in entries_of(reply):
             reports.append(decode(Report, *fields[1::2]))
             if reports[-1].body:
                 heavy.append(self._last)
@@ -115,7 +122,7 @@ class RedisBoard(Board):
         return reports
 
     def reclaim(self, worker, generation):
-        consumer = _consumer(worker, generation)
+        consumer = consumer_of(worker, generation)
         count = 0
         while True:
             command = (b"XPENDING", self._leases, _GROUP, b"-", b"+", _MANY, consumer)
@@ -130,14 +137,14 @@ class RedisBoard(Board):
     def held(self, worker, generation):
         command = (b"XPENDING", self._leases, _GROUP, b"-", b"+", _MANY)
         leases = []
-        for token, *_ in self._call(*command, _consumer(worker, generation)):
+        for token, *_ in self._call(*command, consumer_of(worker, generation)):
             for _, fields in self._call(b"XRANGE", self._leases, token, token):
                 leases.append(decode(Lease, fields[1]))
         return leases
 
     def silence(self):
         silence = {}
-        for name, seconds in _silences(self._call(b"XINFO", b"CONSUMERS", self._leases, _GROUP)):
+        for name, seconds in silences_of(self._call(b"XINFO", b"CONSUMERS", self._leases, _GROUP)):
             worker, generation = map(int, name.split(b"."))
             silence[worker, generation] = seconds
         return silence
@@ -180,8 +187,8 @@ class RedisBoard(Board):
     def _next(self, timeout):
         """Return the entry of the next lease, or of one that nobody renews, in a list."""
         command = (b"XREADGROUP", b"GROUP", _GROUP, self._consumer, b"COUNT", b"1")
-        command += (b"BLOCK", _ms(timeout), b"STREAMS", self._leases, b">")
-        entries = _entries(self._wait(*command))
+        command += (b"BLOCK", milliseconds(timeout), b"STREAMS", self._leases, b">")
+        entries = entries_of(self._wait(*command))
         if not entries:
             command = (b"XAUTOCLAIM", self._leases, _GROUP, self._consumer, self._idle_ms)
             entries = self._wait(*command, b"0", b"COUNT", b"1")[1]
@@ -195,7 +202,7 @@ class RedisBoard(Board):
             return []
         taken = set(self._taken)  # as of now: another thread may finish one before the reply
         command = (b"XREADGROUP", b"GROUP", _GROUP, self._consumer, b"STREAMS", self._leases, b"0")
-        entries = _entries(self._wait(*command))
+        entries = entries_of(self._wait(*command))
         entries = [(token, fields) for token, fields in entries if token not in taken]
         self._may_overlook = len(entries) > 1
         return entries[:1]
@@ -206,7 +213,7 @@ class RedisBoard(Board):
 
     def _look_for_trainer(self, call):
         """Raise TrainerLost if the trainer has been silent for too long."""
-        for name, seconds in _silences(call(b"XINFO", b"CONSUMERS", self._reports, _GROUP)):
+        for name, seconds in silences_of(call(b"XINFO", b"CONSUMERS", self._reports, _GROUP)):
             if name == _TRAINER and seconds > _PATIENCE * self._lease_seconds:
                 raise TrainerLost(f"the trainer has not been heard of for {seconds:.0f} s")
 
@@ -236,81 +243,31 @@ class RedisBoard(Board):
     def _replace(self, token, reports, lease):
         """Let go of a lease and post reports and a lease, all or nothing."""
         release = pack(b"XACK", self._leases, _GROUP, token), pack(b"XDEL", self._leases, token)
-        posts = [_post(self._reports, report) for report in reports]
+        posts = [posting(self._reports, report) for report in reports]
         if lease is not None:
-            posts.append(_post(self._leases, lease))
+            posts.append(posting(self._leases, lease))
         was_held, *_, last = replies = self._transaction([*release, *posts])
-        _check(replies)
+        check_posted(replies)
         self._taken.discard(token)
         if lease is not None and not was_held:  # taken over, or done when the reply was lost
             self._call(b"XDEL", self._leases, last)
 
     def _call(self, *command):
         """Run a command that does not block."""
-        with _ended():
+        with ending():
             return self._prompt.call(pack(*command))
 
     def _wait(self, *command):
         """Run a command that may block."""
-        with _ended():
+        with ending():
             return self._waiting.call(pack(*command))
 
     def _transaction(self, packed):
         """Run packed commands, all or none; return their replies."""
         packed = [_MULTI, *packed, _EXEC]
-        with _ended():
+        with ending():
             replies = self._prompt.call_all(b"".join(packed), len(packed))[-1]
             for reply in replies:
                 if isinstance(reply, Exception):  # redis-py raises no error inside a reply
                     raise refusal(str(reply)) from reply
         return replies
-
-
-class _ended:  # noqa: N801 (reads as a function where it is used)
-    """Turns what Redis says of a stream that was deleted into RunEnded."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, ServerError) and str(error).startswith(_GONE):
-            raise RunEnded("the run has ended") from error
-
-
-def _post(stream, record):
-    """Pack the adding of a record to a stream: one taken down must not come to life again."""
-    fields = [_FIELD, encode(record)]
-    if getattr(record, "body", b""):
-        fields += (_BODY, record.body)
-    return pack(b"XADD", stream, b"NOMKSTREAM", b"*", *fields)
-
-
-def _check(replies):
-    """Raise RunEnded if a record could not be posted."""
-    if None in replies:
-        raise RunEnded("the run has ended")
-
-
-def _ms(seconds):
-    """Return a time as an argument of BLOCK, for which 0 would be for ever."""
-    return b"%d" % max(1, int(1000 * seconds))
-
-
-def _consumer(worker, generation):
-    """Return the name of a worker as a consumer."""
-    return b"%d.%d" % (worker, generation)
-
-
-def _silences(reply):
-    """Return the (name, seconds since it was last heard of) of a reply of XINFO CONSUMERS."""
-    infos = [i if isinstance(i, dict) else dict(zip(i[::2], i[1::2], strict=True)) for i in reply]
-    return [(info[b"name"], info[b"idle"] / 1000) for info in infos]
-
-
-def _entries(reply):
-    """Return the (id, fields) of a reply of XREAD or XREADGROUP on one stream."""
-    if not reply:
-        return []
-    if isinstance(reply, dict):  # RESP3
-        return next(iter(reply.values()))
-    return reply[0][1]

@@ -21,11 +21,20 @@ def open_disk_cache(job):
     ----------
     job : TrainJob
     """
+    return DiskCache(job.cache_bytes) if job.cache_bytes and is_slow_to_read(job) else None
+
+
+def is_slow_to_read(job):
+    """Return whether blocks of a job come from far, or are hashed when they are read.
+
+    Parameters
+    ----------
+    job : TrainJob
+    """
     views = [part["view"] for part in job.options.get("parts", {}).values()]
     urls = [view["url"] for view in views] or [job.store_url]
-    is_far = any(url.startswith("s3://") for url in urls)
     is_hashed = any(step["step"] == "hash" for view in views for step in view["steps"])
-    return DiskCache(job.cache_bytes) if job.cache_bytes and (is_far or is_hashed) else None
+    return is_hashed or any(url.startswith("s3://") for url in urls)
 
 
 class DiskCache:
@@ -42,6 +51,9 @@ class DiskCache:
         self._file = None
         self._places = {}  # of each block: where it begins in the file, and its length
         self._end = 0
+
+    def __contains__(self, name):
+        return name in self._places
 
     def get(self, name):
         """Return a block, or None if it is not there."""

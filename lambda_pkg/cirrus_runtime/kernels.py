@@ -16,7 +16,7 @@ import numpy as np
 from .errors import KernelError
 from .model_spec import SCALE_SLOT
 
-_ABI = 4
+_ABI = 5
 _SUFFIX = {"darwin": ".dylib"}.get(sys.platform, ".so")
 
 

@@ -85,12 +85,12 @@ class Scan:
 
 
 class _Raw:
-    """Bytes of a file that are not worth keeping."""
+    """Bytes of a file, from ``start`` on, that are not worth keeping."""
 
     nbytes = 1 << 62
 
-    def __init__(self, data, reader):
-        self.data, self.reader = data, reader
+    def __init__(self, data, reader, start=0):
+        self.data, self.reader, self.start = data, reader, start
 
 
 class Load:
@@ -103,9 +103,13 @@ class Load:
         self._delimiter, self._quote = options["delimiter"], options["quote"]
 
     def read(self, store, name):
+        """Read a range, the byte before it, and behind it what its last row may need."""
         source, start, end, _ = self._ranges[int(name)]
         reader = open_source(source["url"])
-        return _Raw(b"" if source["compression"] else reader.read(start, end), reader)
+        if source["compression"]:
+            return _Raw(b"", reader)
+        first = max(start - 1, 0)
+        return _Raw(reader.read(first, min(end + _TAIL, source["size"])), reader, first)
 
     def apply(self, lease, raw):
         number = lease.block
@@ -128,30 +132,29 @@ class Load:
     def _range(self, number, raw):
         """Yield what a range of a file holds, parsed."""
         source, start, end, _ = self._ranges[number]
-        at = self._first_row(number, raw, start, source["skip"])
-        if at >= len(raw.data):
+        at, limit = self._first_row(number, raw, start, source["skip"]), end - raw.start
+        if at >= limit:
             return  # no row begins here
-        text, is_last = raw.data, end == source["size"]
-        state = follow(text[at:], self._delimiter, self._quote, [ROW])[0]
-        while state != ROW and not is_last:  # the last row goes on behind the range
-            tail = raw.reader.read(end, min(end + _TAIL, source["size"]))
-            length = first_row(tail, self._delimiter, self._quote, state)
-            text += tail[:length]
-            state = follow(tail[:length], self._delimiter, self._quote, [state])[0]
-            end += len(tail)
-            is_last = end == source["size"] and length == len(tail)
-            self._check_row(len(text) - len(raw.data), source)
-        yield self._parse(text, at, len(raw.data), is_last)
+        text, size = raw.data, source["size"]
+        parsed = self._parse(text, at, limit, raw.start + len(text) >= size)
+        while parsed.next < limit:  # the last row goes on behind what was read
+            known = raw.start + len(text)
+            self._check_row(len(text) - parsed.next, source)
+            text += raw.reader.read(known, min(2 * known - raw.start, size))
+            if raw.start + len(text) == known:
+                raise StoreError(f"{source['url']} is shorter than it was")
+            parsed = self._parse(text, at, limit, raw.start + len(text) >= size)
+        yield parsed
 
     def _first_row(self, number, raw, start, skip):
-        """Return where the first row begins in a range."""
+        """Return where in the bytes that were read the first row of a range begins."""
+        at = start - raw.start
         if self._options["states"]:
             state = int(self._options["states"][number])
-        elif start == skip or raw.reader.read(start - 1, start) == b"\n":
-            state = ROW
         else:
-            state = PLAIN
-        return first_row(raw.data, self._delimiter, self._quote, state)
+            state = ROW if start == skip or raw.data[at - 1 : at] == b"\n" else PLAIN
+        text = memoryview(raw.data)[at:]
+        return at + first_row(text, self._delimiter, self._quote, state)
 
     def _stream(self, number, raw):
         """Yield what a compressed file holds, parsed, a block at a time."""
@@ -184,8 +187,9 @@ class Load:
         options = self._options
         if options["format"] == "libsvm":
             return parse_libsvm(text, options["zero_based"], at, limit, is_last)
-        more = self._delimiter, self._quote, at, limit, is_last, options["label"]
-        return parse_delimited(text, options["kinds"], *more)
+        more = options["label"], options["dtype"]
+        marks = self._delimiter, self._quote
+        return parse_delimited(text, options["kinds"], *marks, at, limit, is_last, *more)
 
     def _block(self, parsed, source):
         """Return the rows that were parsed as a block, and the classes that its labels index."""
@@ -232,11 +236,12 @@ def _encode(values, source):
     """Return the distinct labels, sorted, and the index of each row's."""
     if isinstance(values, Text):
         values = np.array(values.tolist())
-    classes, labels = np.unique(values, return_inverse=True)
+    classes = np.unique(values)
     if len(classes) > MOST_CLASSES:
         raise StoreError(
             f"{source['url']}: the labels of one block have {len(classes)} distinct values, more "
             f"than the {MOST_CLASSES} that classes may have; if these are no classes, load the "
             "file without label="
         )
+    labels = np.searchsorted(classes, values)  # quicker than what np.unique does for an inverse
     return classes.tolist(), labels.astype(np.float32)

@@ -10,7 +10,8 @@ from .errors import CirrusError
 from .tables import Text
 
 _NO_QUOTE = 256
-_KINDS = ("skip", "number", "text")  # a kind's place is its number
+_KINDS = {"skip": text_kernels.SKIP, "text": text_kernels.TEXT}
+_NUMBERS = {"float64": text_kernels.NUMBER, "float32": text_kernels.NUMBER32}
 _NO_NUMBER = 3
 _REASONS = {
     1: "the row has only {column} cells, not {n_columns}",
@@ -54,8 +55,8 @@ class Parsed:
     Attributes
     ----------
     columns : list
-        Of delimited text: for each column a float64 array, a Text, or None if it was skipped. Of
-        LIBSVM: labels (float64), indptr, indices (uint32) and values (float64).
+        Of delimited text: for each column an array, a Text, or None if it was skipped. Of LIBSVM:
+        labels (float64), indptr, indices (uint32) and values (float64).
     n_rows : int
     n_columns : int
         Of LIBSVM: one more than the largest index. Else the number of columns.
@@ -111,7 +112,9 @@ def first_row(text, delimiter, quote, state):
     return text_kernels.first_row(data.ctypes.data, data.size, ord(delimiter), _code(quote), state)
 
 
-def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=True, label=None):
+def parse_delimited(
+    text, kinds, delimiter, quote, at=0, limit=None, is_last=True, label=None, dtype="float64"
+):
     """Parse rows of CSV or TSV.
 
     Parameters
@@ -130,6 +133,8 @@ def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=Tru
         Whether the file ends with the text. Else a row that the text ends in is not parsed.
     label : int, optional
         Number of a column that may not be missing.
+    dtype : {"float64", "float32"}
+        Of numbers; labels are float64.
 
     Returns
     -------
@@ -141,48 +146,48 @@ def parse_delimited(text, kinds, delimiter, quote, at=0, limit=None, is_last=Tru
         If the text is too long.
     """
     data = _as_array(text)
-    room = _count(data, at, b"\n") + 1
+    limit = data.size if limit is None else limit
+    room = _count(data[at:limit], b"\n") + 1
     columns = (text_kernels.Column * max(1, len(kinds)))()
-    kept = []
+    found, n_texts = [None] * len(kinds), 0
     for number, (column, kind) in enumerate(zip(columns, kinds, strict=False)):
-        column.kind, column.required = _KINDS.index(kind), number == label
+        of = "float64" if number == label else dtype
+        column.kind = _NUMBERS[of] if kind == "number" else _KINDS[kind]
+        column.required = number == label
         if kind == "number":
-            arrays = (np.empty(room, np.float64),)
-            column.numbers = arrays[0].ctypes.data
+            found[number] = np.empty(room, of)
+            column.numbers = found[number].ctypes.data
         elif kind == "text":
-            arrays = np.empty(room, np.uint32), np.empty(room, np.uint32)
-            column.starts, column.lengths = (array.ctypes.data for array in arrays)
-        else:
-            arrays = ()
-        kept.append(arrays)
+            column.place, n_texts = n_texts, n_texts + 1
+            found[number] = Text(np.empty(room, np.uint32), np.empty(0, np.uint8))
+            column.ends = found[number].ends.ctypes.data
+            found[number] = _widen(column, found[number], 2 * data.size // len(kinds))
     bad = (text_kernels.BadRowStruct * _MOST_TOLD)()
+    spans = np.empty((text_kernels.TILE, n_texts), np.uint64)
     struct = text_kernels.TextStruct(
         data=data.ctypes.data,
         size=data.size,
         at=at,
-        limit=data.size if limit is None else limit,
+        limit=limit,
         columns=addressof(columns),
+        spans=spans.ctypes.data,
         bad=addressof(bad),
         n_columns=len(kinds),
+        n_texts=n_texts,
         delimiter=ord(delimiter),
         quote=_code(quote),
         is_last=is_last,
-        most_rows=room,
         most_bad=_MOST_TOLD,
     )
-    text_kernels.parse(byref(struct))
+    while not text_kernels.parse(byref(struct)):
+        i = struct.narrow
+        found[i] = _widen(columns[i], found[i], 2 * columns[i].room + 1)
     n = struct.n_rows
-    found = []
-    for column, kind, arrays in zip(columns, kinds, kept, strict=False):
-        if kind == "number":
-            found.append(arrays[0][:n].copy() if n < room // 2 else arrays[0][:n])
-        elif kind == "text":
-            ends, cells = np.empty(n, np.uint32), np.empty(column.nbytes, np.uint8)
-            more = n, _code(quote), ends.ctypes.data, cells.ctypes.data
-            text_kernels.gather(data.ctypes.data, byref(column), *more)
-            found.append(Text(ends, cells))
-        else:
-            found.append(None)
+    for i, (column, rows) in enumerate(zip(columns, found, strict=False)):
+        if isinstance(rows, Text):
+            found[i] = Text(rows.ends[:n], rows.bytes[: column.size])
+        elif rows is not None:
+            found[i] = rows[:n].copy() if n < room // 2 else rows[:n]
     rows = [_told(row, data, len(kinds), delimiter, 0) for row in bad[: struct.n_bad]]
     return Parsed(found, n, len(kinds), struct.at, struct.n_lines, struct.n_bad, rows)
 
@@ -209,7 +214,7 @@ def parse_libsvm(text, zero_based=False, at=0, limit=None, is_last=True):
         If the text is too long.
     """
     data = _as_array(text)
-    rows, entries = _count(data, at, b"\n") + 1, _count(data, at, b":")
+    rows, entries = _count(data[at:], b"\n") + 1, _count(data[at:], b":")
     labels, indptr = np.empty(rows, np.float64), np.empty(rows + 1, np.uint32)
     indices, values = np.empty(entries, np.uint32), np.empty(entries, np.float64)
     bad = (text_kernels.BadRowStruct * _MOST_TOLD)()
@@ -237,6 +242,14 @@ def parse_libsvm(text, zero_based=False, at=0, limit=None, is_last=True):
     )
 
 
+def _widen(column, text, room):
+    """Give a column of text room for more bytes; return it with those that are there."""
+    wider = np.empty(room + text_kernels.SLACK, np.uint8)
+    wider[: column.size] = text.bytes[: column.size]
+    column.bytes, column.room = wider.ctypes.data, room
+    return Text(text.ends, wider)
+
+
 def _told(row, data, n_columns, delimiter, least):
     """Return a bad row with its reason."""
     line = data[row.start : row.start + 4096].tobytes().split(b"\n")[0]
@@ -261,9 +274,9 @@ def _as_array(text):
     return data
 
 
-def _count(data, at, byte):
-    """Return how often a byte occurs from a place on."""
-    return int(np.count_nonzero(data[at:] == ord(byte)))
+def _count(data, byte):
+    """Return how often a byte occurs in an array."""
+    return text_kernels.count(data.ctypes.data, data.size, ord(byte))
 
 
 def _code(quote):

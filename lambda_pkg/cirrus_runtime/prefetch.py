@@ -51,6 +51,10 @@ class BlockCache:
         self._room = nbytes
         self._blocks = {}
 
+    def keeps(self, name):
+        """Return whether a block is kept, in memory or on disk."""
+        return name in self._blocks or (self._disk is not None and name in self._disk)
+
     def load(self, name):
         """Return a block, from memory, from disk or from the store."""
         if name in self._blocks:
@@ -81,12 +85,15 @@ class LeaseSource:
         By which the board is called; by default nothing is tried again.
     wait : float
         Seconds that the thread waits at the board at a time.
+    affinity : Affinity, optional
+        Which leases are left to others; by default none.
     """
 
-    def __init__(self, board, cache, prefetch, retry=None, wait=_TAKE_SECONDS):
+    def __init__(self, board, cache, prefetch, retry=None, wait=_TAKE_SECONDS, affinity=None):
         self._board = board
         self._retry = retry or Retry(0.0)
         self._wait = wait
+        self._affinity = affinity
         self._cache = cache
         self._held = {}
         self._stop = threading.Event()
@@ -98,7 +105,9 @@ class LeaseSource:
             self._thread.start()
 
     def next(self, timeout):
-        """Return (token, lease, block, seconds that it took to load), or None.
+        """Return (token, lease, block, what it took to load it), or None.
+
+        What it took are fields of a report: ``load``, and ``hit``, whether the block was kept.
 
         None: there was no lease for ``timeout`` s.
         The block is a StoreError if it could not be loaded. Raises RunEnded at the end, and
@@ -146,17 +155,32 @@ class LeaseSource:
 
     def _load_one(self, timeout):
         """Take one lease and load its block."""
-        taken = self._retry(self._board.take, timeout)
+        taken = self._take(timeout)
         if taken is None:
             return None
         token, lease = taken
-        self._held[token] = lease
-        begin = time.perf_counter()
+        begin, hit = time.perf_counter(), self._cache.keeps(lease.name)
         try:
             block = self._cache.load(lease.name)
         except StoreError as error:  # the worker reports it as the result of the lease
             block = error
-        return token, lease, block, time.perf_counter() - begin
+        return token, lease, block, {"load": time.perf_counter() - begin, "hit": hit}
+
+    def _take(self, timeout):
+        """Take a lease; post those anew that are for others."""
+        passed = set()
+        while (taken := self._retry(self._board.take, timeout)) is not None:
+            token, lease = taken
+            self._held[token] = lease
+            if self._affinity is None:
+                return taken
+            if self._stop.is_set() or not self._affinity.leaves(lease, passed):
+                self._affinity.note(lease)
+                return taken
+            passed.add(lease.number)
+            self._retry(self._board.give_back, token, lease)
+            del self._held[token]
+        return None
 
     def _work_ahead(self):
         """Take and load until the run ends."""

@@ -129,6 +129,8 @@ class Lease:
         ``course.py``.
     plan : int
         Of a lease of kind ``"search"`` or ``"held_out"``: which plan says what the fits are.
+    home : int or None
+        Place of the worker that keeps the block from epochs before: see ``affinity.py``.
     """
 
     number: int
@@ -140,6 +142,7 @@ class Lease:
     lr_end: float = 0.0
     course: dict | None = None
     plan: int = 0
+    home: int | None = None
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,9 @@ class Report:
     penalty : float
         Per unit of weight: with a course, that of the model at the end of the lease, else the mean
         that the kernel computed; 0 where the server adds the penalty.
+    hit, kept : bool
+        Whether the worker had the block from an epoch before, in memory or on disk, and whether it
+        has it now.
     body : buffer
         Of a lease of kind ``"gradient"``, ``"search"`` or ``"held_out"``: see ``full_batch.py``,
         ``search.py``.
@@ -197,6 +203,8 @@ class Report:
     wait: float = 0.0
     error: str = ""
     penalty: float = 0.0
+    hit: bool = False
+    kept: bool = False
     body: bytes = b""
 
 

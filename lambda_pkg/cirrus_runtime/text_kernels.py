@@ -1,8 +1,11 @@
 """The compiled parsers of text.h, as ctypes sees them."""
 
-from ctypes import POINTER, Structure, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, Structure, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 
 from .kernels import declare
+
+SKIP, NUMBER, NUMBER32, TEXT = range(4)  # kinds of columns
+TILE, SLACK = 128, 16  # CIRRUS_TILE, CIRRUS_SLACK
 
 
 class Column(Structure):
@@ -10,11 +13,13 @@ class Column(Structure):
 
     _fields_ = [
         ("numbers", c_void_p),
-        ("starts", c_void_p),
-        ("lengths", c_void_p),
-        ("nbytes", c_uint64),
+        ("ends", c_void_p),
+        ("bytes", c_void_p),
+        ("size", c_uint64),
+        ("room", c_uint64),
         ("kind", c_uint32),
         ("required", c_uint32),
+        ("place", c_uint32),
     ]
 
 
@@ -38,16 +43,19 @@ class TextStruct(Structure):
         ("at", c_uint64),
         ("limit", c_uint64),
         ("columns", c_void_p),
+        ("spans", c_void_p),
         ("bad", c_void_p),
         ("n_columns", c_uint32),
+        ("n_texts", c_uint32),
         ("delimiter", c_uint32),
         ("quote", c_uint32),
         ("is_last", c_uint32),
-        ("most_rows", c_uint32),
         ("most_bad", c_uint32),
         ("n_rows", c_uint32),
         ("n_bad", c_uint32),
         ("n_lines", c_uint32),
+        ("n_gathered", c_uint32),
+        ("narrow", c_uint32),
     ]
 
 
@@ -81,9 +89,6 @@ follow = declare(
 first_row = declare(
     "cirrus_text_first_row", c_size_t, c_void_p, c_size_t, c_uint32, c_uint32, c_uint32
 )
-parse = declare("cirrus_text_parse", None, POINTER(TextStruct))
-gather = declare(
-    *("cirrus_text_gather", None),
-    *(c_void_p, POINTER(Column), c_size_t, c_uint32, c_void_p, c_void_p),
-)
+parse = declare("cirrus_text_parse", c_int, POINTER(TextStruct))
+count = declare("cirrus_text_count", c_size_t, c_void_p, c_size_t, c_uint8)
 parse_libsvm = declare("cirrus_libsvm_parse", None, POINTER(LibsvmStruct))

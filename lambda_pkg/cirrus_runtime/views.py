@@ -3,7 +3,7 @@
 A view is JSON, so that a job can carry it:
 
 - ``url``: store of the dataset; ``kind``: ``"table"`` or ``"rows"``; ``n_features`` of rows;
-- ``digests``: BLAKE2b (16 bytes, hexadecimal) of each block that is used, by name;
+- ``digests``: XXH64 (hexadecimal) of each block that is used, by name;
 - ``labels``: for a block whose label indices are not those of the whole dataset, by name, what
   they become;
 - ``rows``: for a block that is not taken whole, by name, which rows: see :func:`pack_rows`;

@@ -11,10 +11,11 @@ import time
 
 import numpy as np
 
+from .affinity import Affinity
 from .als import Als
 from .course import Course
 from .dataset_blocks import DatasetBlocks
-from .disk_cache import open_disk_cache
+from .disk_cache import is_slow_to_read, open_disk_cache
 from .engines import InlineEngine, PushTag
 from .errors import RunEnded, StaleWorkerError, StoreError, TrainerLost
 from .factorization import FactorizationKernel
@@ -98,7 +99,9 @@ class _Worker:
         self.retry = retry
         # A worker that only waits is heard of often enough not to pass for a frozen one.
         self.wait = min(_WAIT_SECONDS, job.lease_seconds / 3)
-        self.source = LeaseSource(board, cache, job.prefetch, self.retry, self.wait)
+        affinity = Affinity(job.worker, cache.keeps) if is_slow_to_read(job) else None
+        self.keeps = cache.keeps
+        self.source = LeaseSource(board, cache, job.prefetch, self.retry, self.wait, affinity)
         self.sequence = 0
         self.renewed = time.perf_counter()
         self.cut = math.inf
@@ -135,7 +138,7 @@ class _Worker:
             if item is None:
                 continue
             token, lease, block, load = item
-            waits = {"load": load, "wait": time.perf_counter() - started}
+            waits = load | {"wait": time.perf_counter() - started, "kept": self.keeps(lease.name)}
             goes_on = lease.course is not None and not isinstance(block, StoreError)
             perform = self._follow if goes_on else self._perform
             reports, then, is_cut = perform(lease, block, waits)
@@ -186,7 +189,7 @@ class _Worker:
             if totals is None:
                 return reports, course.lease(lease), True
             reports.append(self._report(lease, waits | totals))
-            lease, waits = course.after(lease, reports[-1]), {}
+            lease, waits = course.after(lease, reports[-1]), {"hit": True, "kept": True}
         return reports, None if lease is None else course.lease(lease), False
 
     def _train(self, lease, block, course=None):

@@ -8,7 +8,7 @@ from cirrus_runtime.loading import MOST_CLASSES
 
 from ..exceptions import StoreError
 
-VERSION = 1
+VERSION = 2
 _FORMAT = "cirrus.dataset"
 _OF_BLOCK = {"name", "n_rows", "nbytes", "digest", "classes", "counts"}
 
@@ -34,7 +34,7 @@ class Manifest:
     classes : list or None
         Distinct labels, sorted; None: there are no labels.
     blocks : list of dict
-        ``name``, ``n_rows``, ``nbytes``, ``digest`` (BLAKE2b, 16 bytes, hexadecimal), and of
+        ``name``, ``n_rows``, ``nbytes``, ``digest`` (XXH64, hexadecimal), and of
         labels: ``classes`` of the block, and ``counts`` of each.
     made : dict
         What the dataset was made from, and how.

@@ -23,7 +23,8 @@ from .tool import run_tool
 KERNEL_SOURCES = (
     *("model.c", "table.c", "logistic.c", "many.c", "factorization.c", "fold_in.c"),
     *("normal_equations.c", "item_solutions.c", "full_batch.c", "ingest.c", "split.c"),
-    *("text.c", "text_number.c", "libsvm.c", "hashing.c"),
+    *("text.c", "text_follow.c", "text_gather.c", "text_number.c", "libsvm.c", "hashing.c"),
+    "digest.c",
 )
 MODULE_SOURCES = (
     *("module.c", "arguments.c", "create.c", "step.c", "dump.c", "vector.c"),

@@ -4,116 +4,80 @@
 #include <math.h>
 #include <string.h>
 
-#define DOUBLED 0x80000000u /* in a length: quotes are doubled among these bytes */
-
-static inline uint8_t after(uint8_t state, uint8_t byte, uint32_t delimiter, uint32_t quote) {
-    if (state == CIRRUS_QUOTED)
-        return byte == quote ? CIRRUS_CLOSED : CIRRUS_QUOTED;
-    if (byte == '\n')
-        return CIRRUS_ROW;
-    if (byte == delimiter)
-        return CIRRUS_CELL;
-    if (byte == quote && state != CIRRUS_PLAIN)
-        return CIRRUS_QUOTED; /* behind a quote it is the second of two */
-    return state == CIRRUS_CLOSED && byte == '\r' ? CIRRUS_CLOSED : CIRRUS_PLAIN;
-}
-
-/* The state after n bytes, none of which is a quote. */
-static uint8_t cross(const uint8_t *data, size_t n, uint32_t delimiter, uint8_t state) {
-    if (n == 0 || state == CIRRUS_QUOTED)
-        return state;
-    if (data[n - 1] == '\n')
-        return CIRRUS_ROW;
-    if (data[n - 1] == delimiter)
-        return CIRRUS_CELL;
-    if (state == CIRRUS_CLOSED) {
-        while (n && data[n - 1] == '\r')
-            n--;
-        return n ? CIRRUS_PLAIN : CIRRUS_CLOSED;
-    }
-    return CIRRUS_PLAIN;
-}
-
-static uint8_t follow(const uint8_t *data, size_t n, uint32_t delimiter, uint32_t quote,
-                      uint8_t state) {
-    const uint8_t *end = data + n, *next = NULL;
-    while (quote < 256 && data < end && (next = memchr(data, (int)quote, (size_t)(end - data)))) {
-        state = cross(data, (size_t)(next - data), delimiter, state);
-        state = after(state, *next, delimiter, quote);
-        data = next + 1;
-    }
-    return cross(data, (size_t)(end - data), delimiter, state);
-}
-
-void cirrus_text_follow(const uint8_t *data, size_t n, uint32_t delimiter, uint32_t quote,
-                        uint8_t *states, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        states[i] = follow(data, n, delimiter, quote, states[i]);
-}
-
-size_t cirrus_text_first_row(const uint8_t *data, size_t n, uint32_t delimiter, uint32_t quote,
-                             uint32_t state) {
-    size_t i = 0;
-    for (uint8_t now = (uint8_t)state; now != CIRRUS_ROW && i < n; i++)
-        now = after(now, data[i], delimiter, quote);
-    return i;
-}
+#include "text_marks.h"
 
 /* A cell: its bytes without the quotes around it. */
-typedef struct {
-    uint32_t start, length;
-    uint32_t doubled; /* quotes among its bytes that are there twice */
+typedef struct cell {
+    uint64_t start, length;
     uint32_t code;    /* what is wrong with it, or 0 */
-    int is_end;       /* whether the row ends with it */
+    uint32_t doubled; /* quotes among its bytes that are there twice */
+    uint64_t end;     /* of the mark behind it; the size of the data if there is none */
+    int is_last;      /* whether the row ends with it */
 } cell;
 
-/* Reads the cell at *at and goes behind it; returns 0 if the data ends before it does. */
-static int read_cell(const cirrus_text *text, uint64_t *at, uint32_t *lines, cell *cell) {
-    const uint8_t *data = text->data, delimiter = (uint8_t)text->delimiter;
-    uint64_t i = *at;
+/* Reads a quoted cell that begins at `at`; returns 0 if the data ends before it does. */
+static int read_quoted(const cirrus_text *text, cirrus_marks *marks, uint64_t at, uint32_t *lines,
+                       cell *cell) {
+    const uint8_t *data = text->data;
     const uint64_t size = text->size;
-    cell->doubled = cell->code = 0;
-    if (i < size && data[i] == text->quote) {
-        cell->start = (uint32_t)++i;
-        for (;; i++) {
-            if (i >= size)
-                break;
-            if (data[i] == '\n')
-                ++*lines;
-            if (data[i] != text->quote)
-                continue;
-            if (i + 1 >= size || data[i + 1] != text->quote)
-                break;
-            cell->doubled++;
-            i++;
-        }
-        if (i + 1 >= size && !text->is_last)
-            return 0; /* the quote may be the first of two */
-        if (i >= size) {
-            cell->code = CIRRUS_OPEN_QUOTE;
-            cell->is_end = 1;
-            *at = size;
-            return 1;
-        }
-        cell->length = (uint32_t)i++ - cell->start;
-        const uint64_t closed = i;
-        while (i < size && data[i] != '\n' && data[i] != delimiter)
-            i++;
-        if (i - closed > (i > closed && data[i - 1] == '\r' && (i == size || data[i] == '\n')))
-            cell->code = CIRRUS_BAD_QUOTE;
+    uint64_t i = at + 1;
+    cell->start = i;
+    for (;; i++) {
+        if (i >= size)
+            break;
+        if (data[i] == '\n')
+            ++*lines;
+        if (data[i] != text->quote)
+            continue;
+        if (i + 1 >= size || data[i + 1] != text->quote)
+            break;
+        cell->doubled++;
+        i++;
+    }
+    if (i + 1 >= size && !text->is_last)
+        return 0; /* the quote may be the first of two */
+    if (i >= size) {
+        cell->code = CIRRUS_OPEN_QUOTE;
+        cell->length = 0;
+        cell->end = size;
+        cell->is_last = 1;
+        return 1;
+    }
+    cell->length = i++ - cell->start;
+    cirrus_marks_seek(marks, i);
+    const uint64_t closed = i, end = cirrus_marks_next(marks);
+    cell->end = end;
+    cell->is_last = end == size || data[end] == '\n';
+    if (end - closed > (end > closed && data[end - 1] == '\r' && cell->is_last))
+        cell->code = CIRRUS_BAD_QUOTE;
+    return 1;
+}
+
+/* Reads the cell at `at`; returns 0 if the data ends before it does. */
+static inline int read_cell(const cirrus_text *text, cirrus_marks *marks, uint64_t at,
+                            uint32_t *lines, cell *cell) {
+    const uint8_t *data = text->data;
+    const uint64_t size = text->size;
+    cell->code = cell->doubled = 0;
+    if (at < size && data[at] == text->quote) {
+        struct cell quoted = *cell; /* copies: what an address is taken of leaves the registers */
+        cirrus_marks behind = *marks;
+        uint32_t more = 0;
+        if (!read_quoted(text, &behind, at, &more, &quoted))
+            return 0;
+        *cell = quoted;
+        *marks = behind;
+        *lines += more;
     } else {
-        cell->start = (uint32_t)i;
-        while (i < size && data[i] != '\n' && data[i] != delimiter)
-            i++;
-        cell->length = (uint32_t)i - cell->start;
-        if (cell->length && data[i - 1] == '\r' && (i == size || data[i] == '\n'))
+        const uint64_t end = cirrus_marks_next(marks);
+        cell->start = at;
+        cell->length = end - at;
+        cell->end = end;
+        cell->is_last = end == size || data[end] == '\n';
+        if (cell->is_last && cell->length && data[end - 1] == '\r')
             cell->length--;
     }
-    if (i >= size && !text->is_last)
-        return 0;
-    cell->is_end = i >= size || data[i] == '\n';
-    *at = i < size ? i + 1 : size;
-    return 1;
+    return cell->end < size || text->is_last;
 }
 
 /* Whether a number is missing: an empty cell, or one of the words for it. */
@@ -125,39 +89,67 @@ static int is_missing(const uint8_t *data, uint32_t n) {
     return n == 0;
 }
 
+/* Reads a number of at most 8 digits and nothing else, or of none (NaN); returns 0 if it is not
+ * one, or begins too near to the beginning of the data. */
+static inline int read_short(const uint8_t *data, const cell *cell, double *number) {
+    static const uint64_t OTHERS[9] = {/* bytes before the last n of 8 */
+        0xffffffffffffffff, 0xffffffffffffff, 0xffffffffffff, 0xffffffffff, 0xffffffff,
+        0xffffff, 0xffff, 0xff, 0};
+    const uint64_t end = cell->start + cell->length;
+    if (cell->length > 8 || end < 8)
+        return 0;
+    uint64_t digits;
+    memcpy(&digits, data + end - 8, 8);
+    digits = (digits ^ 0x3030303030303030) & ~OTHERS[cell->length];
+    if ((digits | (digits + 0x7676767676767676)) & 0x8080808080808080)
+        return 0; /* a byte of them is above 9 */
+    digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
+    digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
+    digits = (digits * 10000 + (digits >> 32)) & 0xffffffff;
+    *number = cell->length ? (double)digits : NAN;
+    return 1;
+}
+
 /* Puts a cell into its column; returns what is wrong with it, or 0. */
-static uint32_t put(const cirrus_text *text, const cell *cell, const cirrus_column *column) {
-    const uint8_t *data = text->data + cell->start;
+static inline uint32_t put(const cirrus_text *text, const cell *cell, const cirrus_column *column) {
     if (cell->code || column->kind == CIRRUS_SKIP)
         return cell->code;
+    const size_t row = text->n_rows;
     if (column->kind == CIRRUS_TEXT) {
-        column->starts[text->n_rows] = cell->start;
-        column->lengths[text->n_rows] = cell->length | (cell->doubled ? DOUBLED : 0);
+        text->spans[(row - text->n_gathered) * text->n_texts + column->place] =
+            CIRRUS_SPAN(cell->start, cell->length) | (cell->doubled ? CIRRUS_DOUBLED : 0);
         return column->required && cell->length == 0 ? CIRRUS_MISSING : 0;
     }
-    double *number = column->numbers + text->n_rows;
-    if (!cirrus_text_number(data, cell->length, number)) {
-        if (!is_missing(data, cell->length))
+    double number;
+    if (!read_short(text->data, cell, &number)) {
+        const uint8_t *data = text->data + cell->start;
+        double longer = NAN;
+        if (!cirrus_text_number(data, cell->length, &longer) && !is_missing(data, cell->length))
             return CIRRUS_NO_NUMBER;
-        *number = NAN;
+        number = longer;
     }
-    return column->required && isnan(*number) ? CIRRUS_MISSING : 0;
+    if (column->kind == CIRRUS_NUMBER)
+        ((double *)column->numbers)[row] = number;
+    else
+        ((float *)column->numbers)[row] = (float)number;
+    return column->required && isnan(number) ? CIRRUS_MISSING : 0;
 }
 
 /* Parses the row at *at; returns 0 if the data ends before it does. */
-static int parse_row(cirrus_text *text, uint64_t *at) {
+static inline int parse_row(cirrus_text *text, cirrus_marks *marks, uint64_t *at) {
     const uint64_t start = *at;
     uint32_t code = 0, wrong = 0, column = 0, lines = 1;
     cell cell;
     do {
-        if (!read_cell(text, at, &lines, &cell))
+        if (!read_cell(text, marks, *at, &lines, &cell))
             return 0;
         if (column < text->n_columns && !code) {
             code = put(text, &cell, text->columns + column);
             wrong = column;
         }
         column++;
-    } while (!cell.is_end);
+        *at = cell.end < text->size ? cell.end + 1 : text->size;
+    } while (!cell.is_last);
     if (column == 1 && cell.length == 0 && !cell.code && text->data[start] != text->quote) {
         text->n_lines += lines; /* an empty line */
         return 1;
@@ -177,50 +169,31 @@ static int parse_row(cirrus_text *text, uint64_t *at) {
     return 1;
 }
 
-/* Sums the bytes of the text columns. */
-static void count_bytes(cirrus_text *text) {
-    for (uint32_t c = 0; c < text->n_columns; c++) {
-        cirrus_column *column = text->columns + c;
-        column->nbytes = 0;
-        for (uint32_t i = 0; column->kind == CIRRUS_TEXT && i < text->n_rows; i++) {
-            const uint32_t length = column->lengths[i];
-            column->nbytes += length & ~DOUBLED;
-            if (length & DOUBLED) {
-                const uint8_t *cell = text->data + column->starts[i];
-                for (uint32_t k = 0; k < (length & ~DOUBLED); k++)
-                    if (cell[k] == text->quote)
-                        column->nbytes--, k++;
-            }
-        }
-    }
-}
-
-void cirrus_text_parse(cirrus_text *text) {
-    text->n_rows = text->n_bad = text->n_lines = 0;
-    while (text->at < text->limit && text->at < text->size && text->n_rows < text->most_rows) {
+/* Parses as many rows as there are spans for; returns whether there may be more. */
+static int parse_some(cirrus_text *text) {
+    cirrus_marks marks = {text->data, text->size, 0, 0, (uint8_t)text->delimiter};
+    cirrus_marks_seek(&marks, text->at);
+    const uint32_t most = text->n_gathered + CIRRUS_TILE;
+    while (text->at < text->limit && text->at < text->size && text->n_rows < most) {
         uint64_t at = text->at;
-        if (!parse_row(text, &at))
-            break;
+        if (!parse_row(text, &marks, &at))
+            return 0;
         text->at = at;
     }
-    count_bytes(text);
+    return text->n_rows == most;
 }
 
-void cirrus_text_gather(const uint8_t *data, const cirrus_column *column, size_t n_rows,
-                        uint32_t quote, uint32_t *ends, uint8_t *bytes) {
-    uint32_t end = 0;
-    for (size_t i = 0; i < n_rows; i++) {
-        const uint8_t *cell = data + column->starts[i];
-        const uint32_t length = column->lengths[i] & ~DOUBLED;
-        if (column->lengths[i] & DOUBLED) {
-            for (uint32_t k = 0; k < length; k++) {
-                bytes[end++] = cell[k];
-                k += cell[k] == quote;
-            }
-        } else {
-            memcpy(bytes + end, cell, length);
-            end += length;
+int cirrus_text_parse(cirrus_text *text) {
+    for (;;) {
+        const cirrus_text before = *text;
+        const int is_more = parse_some(text);
+        if (!cirrus_text_gather(text)) {
+            const uint32_t narrow = text->narrow;
+            *text = before;
+            text->narrow = narrow;
+            return 0;
         }
-        ends[i] = end;
+        if (!is_more)
+            return 1;
     }
 }

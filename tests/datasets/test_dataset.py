@@ -220,7 +220,7 @@ def test_opening_makes_no_folder(tmp_path):
     [
         (lambda text: text[:-1], "is damaged"),
         (lambda text: "[1]", "is damaged"),
-        (lambda text: text.replace('"version": 1', '"version": 2'), "version 2.*load the dataset"),
+        (lambda text: text.replace('"version": 2', '"version": 1'), "version 1.*load the dataset"),
         (lambda text: text.replace('"digest"', '"digits"'), "a block without digest"),
         (lambda text: text.replace('"kind"', '"sort"'), "is damaged.*sort"),
     ],

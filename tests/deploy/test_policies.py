@@ -2,13 +2,19 @@
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pytest
 
 import sklearn_cirrus.deploy
+from cirrus_runtime.dataset_objects import MANIFEST, PLAN, block_name, part_name, put_block
+from cirrus_runtime.pivot import piece_name
 from cirrus_runtime.store import open_store
+from cirrus_runtime.store_memory import MemoryStore
+from cirrus_runtime.tables import TableBlock
 from sklearn_cirrus.deploy.names import Names
 from sklearn_cirrus.deploy.plan import describe_everything
 from tests.deploy.conftest import REGION
@@ -58,14 +64,55 @@ def test_every_role_and_policy_is_one_of_the_files(policies):
     }
 
 
-def test_a_worker_reads_runs_and_writes_datasets_and_its_log(policies):
+def test_a_worker_reads_runs_and_datasets_and_writes_blocks_and_its_log(policies):
     assert flat(policies["WorkerRight"]) == {
         ("s3:GetObject", f"{BUCKET}/runs/*"),
         ("s3:GetObject", f"{BUCKET}/datasets/*"),
-        ("s3:PutObject", f"{BUCKET}/datasets/*"),
+        ("s3:PutObject", f"{BUCKET}/datasets/*block-*.safetensors"),
+        ("s3:PutObject", f"{BUCKET}/datasets/*labels-*.safetensors"),
+        ("s3:PutObject", f"{BUCKET}/datasets/*part-*.json"),
+        ("s3:PutObject", f"{BUCKET}/datasets/*part-*.safetensors"),
+        ("s3:PutObject", f"{BUCKET}/runs/*/block-*.safetensors"),
+        ("s3:PutObject", f"{BUCKET}/runs/*/part-*.safetensors"),
         ("logs:CreateLogStream", f"{LOG}-worker:*"),
         ("logs:PutLogEvents", f"{LOG}-worker:*"),
     }
+
+
+@pytest.fixture
+def may_write(policies):
+    """Return whether a worker may write an object of the bucket; IAM's * is fnmatch's."""
+    patterns = [
+        resource for action, resource in flat(policies["WorkerRight"]) if action == "s3:PutObject"
+    ]
+    return lambda key: any(fnmatchcase(f"{BUCKET}/{key}", pattern) for pattern in patterns)
+
+
+@pytest.mark.parametrize("place", ["datasets", "datasets/clicks", "datasets/a/b-1"])
+def test_a_worker_writes_all_that_loading_and_persisting_write(may_write, place):
+    written = []
+
+    class Recorder(MemoryStore):
+        def put(self, name, data):
+            written.append(f"{place}/{name}")
+
+    table = TableBlock(("a",), (np.zeros(1),), np.zeros(1, np.float32))
+    put_block(Recorder(), block_name(3, 2), table, [0])
+    assert len(written) == 2
+    pieces = [f"{place}/{part_name(7)}", f"{place}/{piece_name(7, 1)}"]
+    assert all(map(may_write, [*written, *pieces]))
+    # Of ratings that a fit deals out for itself.
+    assert may_write(f"runs/0123/{block_name(3)}") and may_write(f"runs/0123/{piece_name(7, 1)}")
+
+
+def test_a_worker_writes_nothing_else(may_write):
+    for key in (
+        *(f"datasets/clicks/{name}" for name in (MANIFEST, PLAN, "day_0.tsv", "day_0.tsv.gz")),
+        *("runs/1/train-000001.safetensors", "runs/1/valid-000001.safetensors"),
+        *("runs/1/job-000001.json", "runs/1/checkpoint-000001", "block-000000-000.safetensors"),
+        *("cirrus-module.so", "server/ready/1", "datasets/block-000000-000.safetensors.exe"),
+    ):
+        assert not may_write(key), key
 
 
 def test_a_task_also_writes_what_it_returns(policies):

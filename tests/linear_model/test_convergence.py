@@ -20,7 +20,7 @@ from .oracle import log_losses, objective, optimum
 FIELDS = {
     *("epoch", "train_loss", "objective", "learning_rate", "rows", "updates", "workers"),
     *("seconds", "compute_seconds", "server_seconds", "wait_seconds", "server_bytes"),
-    *("localize_seconds", "load_seconds", "stall_seconds"),
+    *("localize_seconds", "load_seconds", "stall_seconds", "cache_hits"),
     *("workers_replaced", "server_restarts"),
 }
 
@@ -47,6 +47,7 @@ def test_history(noisy, backend):
         assert entry["server_bytes"] == entry["updates"] * 6 * 16
         assert entry["objective"] >= entry["train_loss"]
     assert history[0]["load_seconds"] > 0  # the one block was read once
+    assert [entry["cache_hits"] for entry in history] == [0] + [1] * (model.n_iter_ - 1)
     # Cooled down, the model hardly moves in its last epoch: what was met is what it is.
     last = history[-1]
     assert last["train_loss"] == pytest.approx(

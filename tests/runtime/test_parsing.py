@@ -108,6 +108,49 @@ def test_random_numbers_are_those_of_python():
     assert parsed.columns[0].tolist() == [float(word) for word in words]
 
 
+@pytest.mark.parametrize("before", ["", "x" * 60 + "\t"])
+def test_integers_of_every_length_are_those_of_python(before):
+    words = [str(10**n + n)[:n] for n in range(1, 12)]
+    words += ["0", "007", "99999999", "4294967296"]
+    words += [f"{word[:-1]}{wrong}" for word in words[:9] for wrong in "/:x\xb9"]
+    kinds = ["skip", "number"] if before else ["number"]
+    for word in words:
+        parsed = parse_delimited((before + word).encode("latin-1"), kinds, "\t", None)
+        good = word.isascii() and word.isdigit()
+        assert parsed.columns[-1].tolist() == ([float(word)] if good else []), word
+
+
+def test_narrow_numbers_are_those_that_are_rounded_once_more():
+    words = [*NUMBERS, "123456789", "16777217", "", "5"]
+    wide = parse_delimited("\n".join(f"{w},{w}" for w in words).encode(), ["number"] * 2, ",", None)
+    narrow = parse_delimited(
+        "\n".join(f"{w},{w}" for w in words).encode(),
+        *(["number"] * 2, ",", None),
+        dtype="float32",
+        label=0,
+    )
+    assert narrow.n_bad == 2  # labels that are missing: the empty one and +nan
+    there = ~np.isnan(wide.columns[0])
+    np.testing.assert_array_equal(narrow.columns[0], wide.columns[0][there])
+    assert narrow.columns[0].dtype == np.float64 and narrow.columns[1].dtype == np.float32
+    with np.errstate(over="ignore"):
+        expected = wide.columns[1][there].astype(np.float32)
+    assert narrow.columns[1].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("quote", [None, '"'])
+def test_a_column_that_has_nearly_all_the_text(quote):
+    """More than was made room for, in the first rows and in the last ones."""
+    rng = np.random.default_rng(5)
+    rows = [["a", "b" * int(n), *"cdefgh"] for n in rng.integers(0, 300, 400)]
+    rows += [[*"abcdefg", "h" * 5000], ["", "x" * 100_000, *[""] * 6]]
+    text = "".join("\t".join(row) + "\n" for row in rows).encode()
+    assert texts(parse_delimited(text, ["text"] * 8, "\t", quote)) == rows
+    cells = written([[f'{cell}"{cell}' for cell in row] for row in rows], delimiter="\t")
+    expected = [[f'{cell}"{cell}' for cell in row] for row in rows]
+    assert texts(parse_delimited(cells, ["text"] * 8, "\t", '"')) == expected
+
+
 def test_a_foreign_locale_changes_no_number():
     import locale
 

@@ -200,9 +200,12 @@ def test_leases_come_in_order_each_with_its_block(board, make_source, prefetch):
     names = [f"b{number}" for number in (3, 1, 4, 1, 5, 9, 2, 6, 5, 3)]
     leases = offer(board, *names)
     source = make_source(prefetch)
+    seen = set()
     for expected in leases:
-        token, got, block, seconds = source.next(SOON)
-        assert got == expected and 0 < seconds < SOON
+        token, got, block, took = source.next(SOON)
+        assert got == expected and 0 < took["load"] < SOON
+        assert took["hit"] == (got.name in seen)
+        seen.add(got.name)
         assert block.indices.tolist() == [int(expected.name[1:])]
         source.finish(token, report(got))
     assert [r.number for r in board.collect(0)] == list(range(10))
