@@ -8,7 +8,7 @@ copyright = "the sklearn_cirrus developers"  # noqa: A001 (Sphinx's name for it)
 version = release = sklearn_cirrus.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # Markdown too
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -17,6 +17,12 @@ extensions = [
 root_doc = "index"
 html_theme = "furo"
 html_title = f"sklearn_cirrus {release}"
+
+# The notebooks (a link to examples/notebooks) are run by the build, which shows what comes out.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_execution_show_tb = True
 
 myst_heading_anchors = 3  # links to headings, as on other sites that show Markdown
 

@@ -4,8 +4,8 @@ import logging
 
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
-from tqdm.auto import tqdm
 
+from ._bar import tqdm
 from ._logistic_parameters import check_parameters
 from ._search_group import SearchGroup, group_key, may_join
 
