@@ -65,7 +65,9 @@ def test_an_example_is_left_out_only_with_a_reason():
 def test_the_reference_has_every_public_name(reference):
     documented = {
         name.rpartition(".")[2]
-        for name in re.findall(r"^\.\. auto(?:class|function|exception):: ([\w.]+)", reference, re.M)
+        for name in re.findall(
+            r"^\.\. auto(?:class|function|exception):: ([\w.]+)", reference, re.M
+        )
     }
     whole = re.findall(r"^\.\. automodule:: (sklearn_cirrus\.\w+)\n   :members:", reference, re.M)
     missing = {

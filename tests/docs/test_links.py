@@ -9,7 +9,11 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
-    [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("**/*.md"), REPOSITORY / "benchmarks/README.md"]
+    [
+        *REPOSITORY.glob("*.md"),
+        *(REPOSITORY / "docs").glob("**/*.md"),
+        REPOSITORY / "benchmarks/README.md",
+    ]
 )
 _FENCED = re.compile(r"^(`{3,})(?!\{include\}).*?^\1$", re.M | re.S)
 
@@ -17,7 +21,9 @@ _FENCED = re.compile(r"^(`{3,})(?!\{include\}).*?^\1$", re.M | re.S)
 @cache
 def prose(path):
     """The text of a document without its blocks of code."""
-    return re.sub(r"`[^`\n]+`", lambda code: code[0].replace("](", "] ("), _FENCED.sub("", path.read_text()))
+    return re.sub(
+        r"`[^`\n]+`", lambda code: code[0].replace("](", "] ("), _FENCED.sub("", path.read_text())
+    )
 
 
 @cache
@@ -52,5 +58,7 @@ def test_links_of_a_document_lead_somewhere(path):
 def test_every_page_is_in_the_contents_and_the_readme_names_most():
     pages = {page.stem for page in (REPOSITORY / "docs").glob("*.md")} - {"index"}
     contents = (REPOSITORY / "docs" / "index.md").read_text()
-    listed = re.findall(r"^([\w-]+)$", "\n".join(re.findall(r"```\{toctree\}(.*?)```", contents, re.S)), re.M)
+    listed = re.findall(
+        r"^([\w-]+)$", "\n".join(re.findall(r"```\{toctree\}(.*?)```", contents, re.S)), re.M
+    )
     assert sorted(listed) == sorted(pages)

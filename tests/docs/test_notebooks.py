@@ -66,5 +66,7 @@ def test_every_notebook_is_tested_and_has_no_outputs():
     tested = re.findall(r'parametrize\("outputs", \["(\w+)"\]', Path(__file__).read_text())
     assert sorted(tested) == [path.stem for path in NOTEBOOKS]
     for path in NOTEBOOKS:
-        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        cells = [
+            cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
+        ]
         assert not any(cell.outputs or cell.execution_count for cell in cells), path.name

@@ -17,10 +17,15 @@ from sybil.evaluators.python import PythonEvaluator  # noqa: E402
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = [page for page in sorted((REPOSITORY / "docs").glob("*.md")) if "```python" in page.read_text()]
+PAGES = [
+    page for page in sorted((REPOSITORY / "docs").glob("*.md")) if "```python" in page.read_text()
+]
 SYBIL = sybil.Sybil(
-    parsers=[PythonCodeBlockParser(), SkipParser()], patterns=["*.md"], path=str(REPOSITORY / "docs")
+    parsers=[PythonCodeBlockParser(), SkipParser()],
+    patterns=["*.md"],
+    path=str(REPOSITORY / "docs"),
 )
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch):
