@@ -41,7 +41,8 @@ numpydoc_validation_checks = {"all", "ES01", "EX01", "PR07", "RT03", "SA01", "YD
 # Records say what each field is under "Attributes", and numpydoc would have it twice. What the
 # emulator's methods do is said in a sentence each.
 numpydoc_validation_exclude = {
-    r"\.(StageUsage|Usage|Invocation|SlotInfo|FaultPlan)$",
+    r"\.(StageUsage|Usage|Invocation|SlotInfo|FaultPlan|Deployment|Price)$",
+    r"\.prices\.regions$",  # says what it returns in its one sentence
     r"\.emulator\.",
 }
 
@@ -53,5 +54,6 @@ nitpick_ignore_regex = [
     ("py:.*", r"(sklearn|matplotlib|pathlib|collections\.abc)\..*"),
     # Properties that a class has among its attributes; types cut in two.
     ("py:(obj|attr)", r"(shape|columns|dtypes|classes|y|skipped_rows|faults)"),
+    ("py:class", r"(sklearn_cirrus\.deploy\.\w+\.)?(Options|Outcome)"),  # of deploy: private
     ("py:class", r"(tuple\[float|sklearn_cirrus\.emulator\._faults\.RunFaults)"),
 ]

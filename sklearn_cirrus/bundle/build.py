@@ -46,7 +46,7 @@ class Bundle:
     Examples
     --------
     >>> from sklearn_cirrus.bundle import Bundle, Target
-    >>> bundle = Bundle("w.zip", Target(), "00" * 32, 17_000_000, 59_000_000, {"numpy": "2.4"}, True)
+    >>> bundle = Bundle("w.zip", Target(), "00" * 32, 17_000_000, 59_000_000, {}, True)
     >>> bundle.code_sha256
     'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='
     """

@@ -100,7 +100,7 @@ class LambdaEmulator:
     >>> code = io.BytesIO()
     >>> with zipfile.ZipFile(code, "w") as archive:
     ...     archive.writestr("app.py", "def handle(event, context): return event['a'] + 1")
-    >>> anyone = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "eu-west-1"}
+    >>> anyone = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
     >>> function = {
     ...     "FunctionName": "f",
     ...     "Runtime": "python{}.{}".format(*sys.version_info),
@@ -109,7 +109,9 @@ class LambdaEmulator:
     ...     "Code": {"ZipFile": code.getvalue()},
     ... }
     >>> with LambdaEmulator() as emulator:
-    ...     client = boto3.client("lambda", endpoint_url=emulator.endpoint_url, **anyone)
+    ...     client = boto3.client(
+    ...         "lambda", endpoint_url=emulator.endpoint_url, region_name="eu-west-1", **anyone
+    ...     )
     ...     _ = client.create_function(**function)
     ...     client.invoke(FunctionName="f", Payload=b'{"a": 1}')["Payload"].read()
     ...     [each.outcome for each in emulator.invocations()]
