@@ -69,3 +69,16 @@ def test_fields_of_jobs_leases_and_reports_are_all_there(page):
     for name, kind in (("lease", protocol.Lease), ("report", protocol.Report)):
         listed = re.search(rf"A {name}: (.+?)\. ", text)[1]
         assert re.findall(r"`(\w+)`", listed) == [field.name for field in fields(kind)]
+
+
+def test_commands_and_words_of_errors_are_those_of_the_module(repository):
+    page = (repository / "docs" / "commands.md").read_text()
+    folder = repository / "sklearn_cirrus" / "redis_module"
+    code = "".join(path.read_text() for path in sorted(folder.glob("*.[ch]")))
+    headings = " ".join(re.findall(r"^## (.+)$", page, re.M))
+    commands = set(re.findall(r'"(CIRRUS\.[A-Z]+)"', code))
+    assert set(re.findall(r"CIRRUS\.[A-Z]+", headings)) == commands
+    # The head of module.c lists the words; which of them the commands say is seen by their tests.
+    words = set(re.findall(r"^ \*   ([A-Z]{3,})  ", code, re.M))
+    told = set(re.findall(r"^\| `([A-Z]+)` \|", section(page, "Errors"), re.M))
+    assert words and told == words | {"ERR"}  # the server's own word
