@@ -32,7 +32,11 @@ def text_of(outputs):
 
 
 @pytest.fixture
-def outputs(request, tmp_path):
+def outputs(request, tmp_path, tmp_path_factory, monkeypatch):
+    """What a notebook printed, run in an empty folder; of it nothing is left at home."""
+    kept = tmp_path_factory.mktemp("jupyter")
+    monkeypatch.setenv("IPYTHONDIR", str(kept / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(kept))
     return run(FOLDER / f"{request.param}.ipynb", tmp_path)
 
 
