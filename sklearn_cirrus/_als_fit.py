@@ -21,7 +21,7 @@ from cirrus_runtime.protocol import TrainJob
 from ._als import Alternation
 from ._als_blocks import count_user_blocks, weigh_items
 from ._als_run import AlsRun
-from ._factorization_fit import FactorizationOutcome
+from ._factorization_fit import FactorizationOutcome, share_hidden
 from ._ingest import Part
 from ._lambda_settings import complete_config
 from ._open_run import open_run
@@ -37,6 +37,7 @@ class AlsFit:
 
     one_pass = False
     takes_checkpoints = False  # an iteration is begun anew, and the items are here
+    nbytes = None  # of the blocks that are put: as many as X has
 
     def __init__(self, params, config, X, weights, mean):
         if config.resume is not None:
@@ -48,6 +49,7 @@ class AlsFit:
         self.config = replace(config, redis_url=first, n_servers=1)
         self.X = X
         self.weights = weights
+        self.n_ratings = self._count()
         self.mean = float(mean)
         self.unknowns = int(params.n_components) + bool(params.biased)
         # As the workers have it; a zero would leave vectors undetermined.
@@ -66,27 +68,15 @@ class AlsFit:
         -------
         FactorizationOutcome
         """
-        params, X = self.params, self.X
-        hidden = float(params.validation_fraction) if params.early_stopping else 0.0
-        if hidden and X.nnz < 2:
-            raise ValueError("early_stopping needs two ratings at least: one of them is held out")
-        blocks = RatingBlocks(X, self.weights, hidden, self.seed)
-        rated = int(np.count_nonzero(np.bincount(X.indices)))
-        n_blocks = count_user_blocks(
-            *(X.nnz, rated, self.weights is not None, self.config.block_bytes)
-        )
-        n_blocks = min(n_blocks, blocks.n_users)
-        self._check_bodies(rated)
-        cut = blocks.held_out(n_blocks) if hidden else blocks.train(n_blocks)
-        item_weights = np.zeros(X.shape[1])  # filled while blocks are put
-        n_trained = X.nnz - round(hidden * X.nnz)
-        part = Part(weigh_items(cut, bool(hidden), item_weights), n_blocks, n_trained)
+        params = self.params
+        hidden = share_hidden(params, self.n_ratings)
+        part, item_weights = self._part(hidden)
         job = self._job(bool(hidden))
 
         def make(*rest):
             return AlsRun(job, part, *rest)
 
-        with open_run(self, job, make, n_trained) as run:
+        with open_run(self, job, make, part.n_rows, self.nbytes) as run:
             items = self._first_items() if start is None else np.array(start, np.float32)
             tol = None if params.tol is None else float(params.tol)
             patience = int(params.n_iter_no_change)
@@ -97,6 +87,32 @@ class AlsFit:
             *(found.items, history, found.n_iter, found.converged),
             *(run.place.cost, job.run_id, found.cut),
         )
+
+    def _part(self, hidden):
+        """Return the data, and the weights of the items: filled while blocks are put."""
+        X, weighted = self.X, self.weights is not None
+        blocks = RatingBlocks(X, self.weights, hidden, self.seed)
+        rated = int(np.count_nonzero(np.bincount(X.indices)))
+        self._check_bodies(rated)
+        n_blocks = count_user_blocks(self.n_ratings, rated, weighted, self.config.block_bytes)
+        n_blocks = min(n_blocks, blocks.n_users)
+        cut = blocks.held_out(n_blocks) if hidden else blocks.train(n_blocks)
+        item_weights = np.zeros(X.shape[1])
+        n_trained = self.n_ratings - round(hidden * self.n_ratings)
+        return Part(weigh_items(cut, bool(hidden), item_weights), n_blocks, n_trained), item_weights
+
+    def _count(self):
+        """Return the number of ratings."""
+        return self.X.nnz
+
+    @property
+    def n_items(self):
+        """Items of the model."""
+        return self.X.shape[1]
+
+    def _options(self):
+        """Return what workers must know to read the blocks."""
+        return {}
 
     def _check_bodies(self, n_items):
         """Refuse normal equations that no server could take."""
@@ -111,7 +127,7 @@ class AlsFit:
 
     def _first_items(self):
         """Return the items to begin with: small random factors, no biases."""
-        n_items, rank = self.X.shape[1], int(self.params.n_components)
+        n_items, rank = self.n_items, int(self.params.n_components)
         items = np.zeros((n_items, self.unknowns), np.float32)
         items[:, :rank] = np.random.default_rng(self.seed).normal(0, _SPREAD, (n_items, rank))
         return items
@@ -120,10 +136,12 @@ class AlsFit:
         """Return the job of the workers, without the places where it runs."""
         config = self.config
         weighted = self.weights is not None
-        kept = (28 if weighted else 20) * self.X.nnz  # bytes of all blocks in the workers, about
+        kept = (
+            28 if weighted else 20
+        ) * self.n_ratings  # bytes of all blocks in the workers, about
         return TrainJob(
             run_id=new_run_id(),
-            n_features=self.X.shape[1],
+            n_features=self.n_items,
             width=self.unknowns,
             intercept=False,
             batch_size=1,
@@ -142,5 +160,6 @@ class AlsFit:
                 "mean": self.mean,
                 "biased": bool(self.params.biased),
                 "held_out": held_out,
+                **self._options(),
             },
         )

@@ -14,7 +14,6 @@ import numpy as np
 from cirrus_runtime.als import read_body
 from cirrus_runtime.kernels import declare
 from cirrus_runtime.normal_equations import equations_width, padded_length
-from cirrus_runtime.protocol import Lease
 
 from ._full_batch import FullBatchRun
 from .exceptions import DivergenceError
@@ -51,8 +50,9 @@ class Pass:
 class AlsRun(FullBatchRun):
     """A run of alternating least squares; parameters are those of ``FullBatchRun``."""
 
+    _kind = "equations"
+
     def __init__(self, *arguments):
-        self._kind = "equations"
         super().__init__(*arguments)
         n_items, unknowns = self.shape
         self._width = equations_width(unknowns)
@@ -122,10 +122,3 @@ class AlsRun(FullBatchRun):
         self._penalty += report.penalty * report.weight
         self._held_out = tuple(np.add(self._held_out, held_out).tolist())
         return ids
-
-    def _draw_up(self, kind):
-        name = self.keys.block
-        return [
-            Lease(0, self._kind, self._epoch, block, name("train", block))
-            for block in range(self._train.n_blocks)
-        ]

@@ -11,11 +11,13 @@ How a worker is found to be gone, and what is done:
 
 A new worker is not started for ever: a place whose workers end four times while no worker of the
 run reports anything, and a block that outlives no worker, end the run with an error that names it.
+One that froze is forgiven sooner than one that died: it takes ten of them. What freezes a worker
+is hardly ever the block (a machine asleep, a network that is down), and passes.
 """
 
 import logging
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import replace
 
 from ._growth import Growth
@@ -26,7 +28,8 @@ logger = logging.getLogger(__name__)
 _END_SECONDS = 10.0  # that workers get at most to notice that the run has ended
 _START_SECONDS = 60.0  # that a worker gets to be heard of for the first time
 _MOST_FAULTS = 100  # told of
-_MOST_DEATHS = 3  # in a row, of one place or on one block: then they are no accidents
+_DEATH, _SILENCE = 3, 1  # how much the end of a worker counts
+_MOST_ENDS = 9  # in a row, so counted, of one place or on one block: more are no accidents
 
 
 class Crew:
@@ -60,8 +63,10 @@ class Crew:
         self._killed = set()
         self._vacant = set()  # places whose workers have ended
         self.places = ()
-        self._deaths = Counter()  # by place, since the last report of any
-        self._blamed = Counter()  # by name of a block, since its last report
+        # Of each place since the last report of any, and on each block since its last report: how
+        # much each end of a worker counts.
+        self._ends = defaultdict(list)
+        self._blamed = defaultdict(list)
         self._looked = time.monotonic()
 
     def start(self, n_blocks):
@@ -89,7 +94,7 @@ class Crew:
     def note(self, report, lease):
         """Take note of a report: workers can do their work, and this block harms none."""
         self._heard.add((report.worker, report.generation))
-        self._deaths.clear()
+        self._ends.clear()
         self._blamed.pop(lease.name, None)
         if self._growth is not None:
             self._growth.note(report.worker, report.rows, time.monotonic())
@@ -201,22 +206,27 @@ class Crew:
         )  # fmt: skip
         if not result.ok and len(self.faults) < _MOST_FAULTS:
             self.faults.append(f"worker {worker}: {reason.splitlines()[0][:200]}")
-        self._deaths[worker] += 1
-        if not result.ok:
-            self._blamed.update(names)
-        guilty = [name for name in names if self._blamed[name] > _MOST_DEATHS]
-        if guilty or self._deaths[worker] > _MOST_DEATHS:
-            raise WorkerError(
-                f"workers died {_MOST_DEATHS + 1} times in a row "
-                + (f"on the block {' or '.join(guilty)}" if guilty else f"in place {worker}")
-                + f"; at last: {reason}"
-            )
+        self._blame(worker, names if not result.ok else (), handle in self._killed, reason)
         self._fence(worker, self.generation)
         board.reclaim(worker, generation)
         del self._handles[worker]
         self._vacant.add(worker)
         self.replaced += 1
         self._relaunches += 1
+
+    def _blame(self, worker, names, silent, reason):
+        """Count the end of a worker against its place, and the blocks that it held."""
+        suspects = {f"in place {worker}": self._ends[worker]}
+        suspects |= {f"on the block {name}": self._blamed[name] for name in names}
+        for ends in suspects.values():
+            ends.append(_SILENCE if silent else _DEATH)
+        guilty = [where for where, ends in suspects.items() if sum(ends) > _MOST_ENDS]
+        if guilty:
+            ends = suspects[guilty[-1]]
+            what = "died" if min(ends) == _DEATH else "died or froze"
+            raise WorkerError(
+                f"workers {what} {len(ends)} times in a row {guilty[-1]}; at last: {reason}"
+            )
 
 
 def _failure(result):

@@ -19,6 +19,7 @@ from ._classes import classes_of, classes_of_stream
 from ._convergence import warn_of_nonconvergence
 from ._dataset.moments import check_columns, take_columns
 from ._dataset.sample import sample_rows
+from ._dataset_lbfgs import DatasetLbfgsFit
 from ._ingest import Part
 from ._logistic_fit import LogisticFit
 from ._logistic_state import warm_start
@@ -90,8 +91,13 @@ def _train(model, config, data, indices, counts, classes, start, one_pass=False)
         weights = compute_class_weight(
             model.class_weight, classes=classes, y=classes, sample_weight=counts
         )
-    fit = DatasetFit(model, config, data, becomes, indices, weights, len(classes), one_pass)
-    outcome = fit.run(start)
+    told = model, config, data, becomes, indices, weights, len(classes)
+    if model.solver == "lbfgs":
+        # Not the state: its weights are of float32.
+        start = start and (model.coef_, model.intercept_)
+        outcome = DatasetLbfgsFit(*told).run(start)
+    else:
+        outcome = DatasetFit(*told, one_pass).run(start)
     model.classes_ = classes
     model._take(outcome)
     if not one_pass:

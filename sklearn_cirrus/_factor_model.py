@@ -5,8 +5,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from cirrus_runtime.fold_in import fold_in
+
+from ._dataset import Dataset
 from ._fit_summary import FitSummary
-from ._fold_in import fold_in
 from ._parameters import check_flag, check_integer
 from ._rating_matrix import rating_matrix, rating_weights, rows_of
 
@@ -27,7 +29,7 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
         Parameters
         ----------
-        X : Ratings, sparse matrix or array-like of shape (n_users, n_items)
+        X : Ratings, sparse matrix, array-like or Dataset of shape (n_users, n_items)
         rating_weight : sparse matrix or array-like of shape (n_users, n_items), optional
             As in ``fit``.
 
@@ -43,6 +45,12 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             If X or the weights are not what ``fit`` takes, or X has other items.
         """
         check_is_fitted(self)
+        if isinstance(X, Dataset):
+            from ._dataset_ratings import solve_users  # late: predicting needs no Redis client
+
+            if rating_weight is not None:
+                raise ValueError("rating_weight cannot be used with a Dataset")
+            return solve_users(self, X)[0]
         matrix = rating_matrix(self, X, reset=False)
         return self._fold_in(matrix, rating_weights(rating_weight, X, matrix))
 
@@ -80,7 +88,7 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
         Parameters
         ----------
-        X : Ratings, sparse matrix or array-like of shape (n_users, n_items)
+        X : Ratings, sparse matrix, array-like or Dataset of shape (n_users, n_items)
         y : None
             Ignored.
 
@@ -94,6 +102,13 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             If X is not what ``fit`` takes.
         """
         check_is_fitted(self)
+        if isinstance(X, Dataset):
+            from ._dataset_ratings import solve_users
+
+            error = solve_users(self, X)[1]
+            if error is None:
+                raise ValueError("X has no rating to score")
+            return -float(np.sqrt(error))
         matrix = rating_matrix(self, X, reset=False)
         if matrix.nnz == 0:
             raise ValueError("X has no rating to score")
@@ -105,7 +120,7 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             squares += float(errors.astype(np.float64) @ errors)
         return -float(np.sqrt(squares / matrix.nnz))
 
-    def predict_ratings(self, users, items, X=None):
+    def predict_ratings(self, users, items=None, X=None):
         """Predict the ratings of items by users, one for each pair.
 
         An item that nobody had rated is predicted by the user's bias alone, a user without ratings
@@ -113,10 +128,12 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
         Parameters
         ----------
-        users : int or array-like of int
-            Rows of the X that was fitted, or of X if it is given.
+        users : int, array-like of int, or Dataset
+            Rows of the X that was fitted, or of X if it is given. A table of a
+            :class:`~sklearn_cirrus.Dataset` has users in its first column, items in its second; one
+            that the model does not know is predicted as if it were without ratings.
         items : int or array-like of int
-            Columns of X; users and items are broadcast against each other.
+            Columns of X; users and items are broadcast against each other. Left out with a Dataset.
         X : Ratings, sparse matrix or array-like of shape (n_users, n_items), optional
             Ratings of other users, who are folded in.
 
@@ -131,6 +148,12 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             If users or items are no integers or out of range, or X is not what ``fit`` takes.
         """
         check_is_fitted(self)
+        if isinstance(users, Dataset):
+            from ._dataset_ratings import rate_pairs
+
+            if items is not None or X is not None:
+                raise ValueError("a Dataset has users and items: leave items and X out")
+            return rate_pairs(self, users)
         factors = self.user_factors_
         if X is not None:
             factors = self._fold_in(rating_matrix(self, X, reset=False))
@@ -159,7 +182,7 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         n_items : int, default=10
         exclude_seen : bool, default=True
             Whether to leave out the items that the user has rated in the X that was fitted, or in
-            X if it is given.
+            X if it is given. A model that was fitted on a Dataset needs X for that.
         X : Ratings, sparse matrix or array-like of shape (n_users, n_items), optional
             Ratings of other users, who are folded in.
 
@@ -179,6 +202,11 @@ class FactorModel(FitSummary, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         check_integer("n_items", n_items, 1)
         check_flag("exclude_seen", exclude_seen)
         seen, factors = self._seen, self.user_factors_
+        if seen is None and X is None and exclude_seen:
+            raise ValueError(
+                "the ratings of a Dataset are not kept: pass exclude_seen=False, or the users' "
+                "ratings as X"
+            )
         if X is None:
             users = _indices("users", users, len(factors))
             rows = users.reshape(-1)

@@ -9,7 +9,14 @@ from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
-from ._factorization_rates import BETA1, BETA2, automatic_batch_size, choose_rates, spread_of
+from ._factorization_rates import (
+    BETA1,
+    BETA2,
+    automatic_batch_size,
+    choose_rates,
+    count_ratings,
+    spread_of,
+)
 from ._ingest import Part, count_blocks
 from ._lambda_settings import complete_config
 from ._open_run import open_run
@@ -69,6 +76,7 @@ class FactorizationFit:
 
     one_pass = False
     takes_checkpoints = True
+    nbytes = None  # of the blocks that are put: as many as X has
 
     def __init__(self, params, config, X, weights, mean):
         self.params = params
@@ -76,6 +84,7 @@ class FactorizationFit:
         self.config = config
         self.X = X
         self.weights = weights
+        self.n_ratings = self._count()
         self.mean = float(mean)
         self.width = int(params.n_components) + bool(params.biased)
         self._known = None
@@ -84,6 +93,15 @@ class FactorizationFit:
         self.resumed = read_resumed(config)
         if self.resumed is not None and params.random_state is None:
             self.seed = int(self.resumed.identity["seed"])
+
+    def _count(self):
+        """Return the number of ratings."""
+        return self.X.nnz
+
+    @property
+    def n_items(self):
+        """Items of the model."""
+        return self.X.shape[1]
 
     def run(self, start=None):
         """Train.
@@ -97,20 +115,19 @@ class FactorizationFit:
         -------
         FactorizationOutcome
         """
-        params, X = self.params, self.X
-        hidden = float(params.validation_fraction) if params.early_stopping else 0.0
-        if hidden and X.nnz < 2:
-            raise ValueError("early_stopping needs two ratings at least: one of them is held out")
-        blocks = RatingBlocks(X, self.weights, hidden, self.seed)
-        n_scored = round(hidden * X.nnz)
-        n_trained = X.nnz - n_scored
+        params = self.params
+        hidden = share_hidden(params, self.n_ratings)
+        n_users, n_scored = self._open(hidden)
+        n_trained = self.n_ratings - n_scored
         batch_size = params.batch_size
         if batch_size == "auto":
-            batch_size = automatic_batch_size(blocks.n_users, n_trained)
-        batch_size = min(int(batch_size), blocks.n_users)
-        ratings = n_trained * batch_size / blocks.n_users
-        spread = spread_of(X, self.weights, self.mean)
-        rates = choose_rates(params.solver, params.learning_rate, X, spread, ratings)
+            batch_size = automatic_batch_size(n_users, n_trained)
+        batch_size = min(int(batch_size), n_users)
+        ratings = n_trained * batch_size / n_users
+        spread = self._spread()
+        rates = choose_rates(
+            *(params.solver, params.learning_rate, self._frequencies, spread, ratings)
+        )
         job, spec = self._job(batch_size), self._spec(rates)
         schedule = self._schedule(rates)
         if self.resumed is not None:
@@ -120,26 +137,51 @@ class FactorizationFit:
         def make(*rest):
             return Run(job, spec, *rest)
 
-        with open_run(self, job, make, n_trained) as run:
-            n_blocks = self._n_blocks(blocks.n_users, hidden)
+        with open_run(self, job, make, n_trained, self.nbytes) as run:
+            n_blocks = self._n_blocks(n_users, hidden)
             if self.resumed is None:
                 run.create(self._slots(start, rates, spread))
             else:
                 run.resume(self.resumed)
-            train = Part(blocks.train(n_blocks[0]), n_blocks[0], n_trained)
-            valid = None
-            if hidden:
-                valid = Part(blocks.held_out(n_blocks[1]), n_blocks[1], n_scored)
+            train, valid = self._parts(n_blocks, n_trained, n_scored)
             outcome = run.train(
                 *(train, valid, schedule, bool(hidden), lambda: self._identity(n_blocks)),
             )
         items = outcome.slots["weights"].copy()
-        items[~blocks.seen] = 0.0
+        items[~self._seen()] = 0.0
         return FactorizationOutcome(
             *(items, outcome.history, len(outcome.history)),
             schedule.converged or _is_level(outcome.history, schedule.tol, bool(hidden)),
             *(run.place.cost, job.run_id, outcome.cut),
         )
+
+    def _open(self, hidden):
+        """Return the number of users with ratings, and about that of the ratings to hide."""
+        self._blocks = RatingBlocks(self.X, self.weights, hidden, self.seed)
+        return self._blocks.n_users, round(hidden * self.n_ratings)
+
+    def _spread(self):
+        """Return the root mean square of ratings minus their mean, 1 if that is 0."""
+        return spread_of(self.X, self.weights, self.mean)
+
+    def _frequencies(self):
+        """Return the share of the ratings that each item has."""
+        return count_ratings(self.X) / self.n_ratings
+
+    def _parts(self, n_blocks, n_trained, n_scored):
+        """Return the parts of the data to train on and, if there is one, to score."""
+        train = Part(self._blocks.train(n_blocks[0]), n_blocks[0], n_trained)
+        if not n_blocks[1]:
+            return train, None
+        return train, Part(self._blocks.held_out(n_blocks[1]), n_blocks[1], n_scored)
+
+    def _seen(self):
+        """Return which items have a rating to train on, once all blocks were put."""
+        return self._blocks.seen
+
+    def _options(self):
+        """Return what workers must know to read the blocks."""
+        return {}
 
     def _n_blocks(self, n_users, hidden):
         """Return into how many blocks the users are cut, to train on and to score."""
@@ -163,7 +205,7 @@ class FactorizationFit:
         config, params = self.config, self.params
         return TrainJob(
             run_id=config.resume or new_run_id(),
-            n_features=self.X.shape[1],
+            n_features=self.n_items,
             width=self.width,
             intercept=False,
             batch_size=batch_size,
@@ -179,6 +221,7 @@ class FactorizationFit:
                 "alpha": float(params.alpha),
                 "mean": self.mean,
                 "biased": bool(params.biased),
+                **self._options(),
             },
         )
 
@@ -196,7 +239,7 @@ class FactorizationFit:
     def _spec(self, rates):
         """Return the specification of the model; the penalty is the workers'."""
         return ModelSpec(
-            rows=self.X.shape[1],
+            rows=self.n_items,
             width=self.width,
             optimizer=self.params.solver,
             beta1=BETA1,
@@ -207,7 +250,7 @@ class FactorizationFit:
 
     def _slots(self, start, rates, spread):
         """Return the slots to begin with."""
-        shape = self.X.shape[1], self.width
+        shape = self.n_items, self.width
         if start is None:
             rank = int(self.params.n_components)
             start = np.zeros(shape, np.float32)
@@ -219,6 +262,15 @@ class FactorizationFit:
         if rates.scale is not None:
             slots["scale"] = rates.scale
         return slots
+
+
+def share_hidden(params, n_ratings):
+    """Return the share of the ratings that an estimator hides; refuse to hide the only one."""
+    if not params.early_stopping:
+        return 0.0
+    if n_ratings < 2:
+        raise ValueError("early_stopping needs two ratings at least: one of them is held out")
+    return float(params.validation_fraction)
 
 
 def _is_level(history, tol, is_held_out):

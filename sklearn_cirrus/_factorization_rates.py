@@ -76,14 +76,15 @@ def spread_of(X, weights, mean):
     return (squares / total) ** 0.5 or 1.0
 
 
-def choose_rates(solver, learning_rate, X, spread, batch_ratings):
+def choose_rates(solver, learning_rate, frequencies, spread, batch_ratings):
     """Return the rates of a solver for ratings.
 
     Parameters
     ----------
     solver : str
     learning_rate : float or "auto"
-    X : CSR matrix of shape (n_users, n_items)
+    frequencies : callable
+        Returns the share of the ratings that each item has, array of shape (n_items,).
     spread : float
         As of :func:`spread_of`.
     batch_ratings : float
@@ -96,7 +97,7 @@ def choose_rates(solver, learning_rate, X, spread, batch_ratings):
     given = None if learning_rate == "auto" else float(learning_rate)
     if solver in _CURVED:
         rate = _CURVED[solver] / max(1.0, spread) if given is None else given
-        curvature = _counts(X) / X.nnz + _NOISE / batch_ratings
+        curvature = frequencies() + _NOISE / batch_ratings
         return Rates(rate, scale=np.sqrt(curvature).astype(np.float32))
     rate = _ADAPTIVE[solver] * spread**0.5 if given is None else given
     gradient = spread**1.5 / batch_ratings
@@ -105,7 +106,7 @@ def choose_rates(solver, learning_rate, X, spread, batch_ratings):
     return Rates(rate, squares=gradient**2)
 
 
-def _counts(X):
+def count_ratings(X):
     """Return the number of ratings of each item."""
     counts = np.zeros(X.shape[1], np.int64)
     for first in range(0, X.nnz, _CHUNK):  # bincount makes 8 bytes of every index

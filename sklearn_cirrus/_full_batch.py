@@ -60,6 +60,9 @@ class FullBatchRun(Run):
     progress : callable, optional
     """
 
+    _kind = "gradient"  # of the leases
+    costs_before = ()  # of passes before the first evaluation
+
     def __init__(self, job, part, place, n_workers, checkpoints, progress=None):
         super().__init__(job, None, place, n_workers, checkpoints, progress)
         self.shape = job.n_features + job.intercept, job.width
@@ -148,7 +151,7 @@ class FullBatchRun(Run):
     def _draw_up(self, kind):
         name = self.keys.block
         return [
-            Lease(0, "gradient", self._epoch, block, name("train", block))
+            Lease(0, self._kind, self._epoch, block, name("train", block))
             for block in range(self._train.n_blocks)
         ]
 

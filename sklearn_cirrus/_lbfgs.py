@@ -52,7 +52,6 @@ class Minimizer:
     Parameters
     ----------
     run : FullBatchRun
-    variables : Variables
     total : float
         Sum of the row weights.
     strength : float
@@ -61,30 +60,36 @@ class Minimizer:
         No component of the gradient is larger at the end; None: as far as the objective falls.
     """
 
-    def __init__(self, run, variables, total, strength, tol):
+    def __init__(self, run, total, strength, tol):
         self._run = run
-        self._variables = variables
         self._total = total
         self._strength = strength
         self._tol = -1.0 if tol is None else tol
         self._last = None
-        self._fresh = []  # evaluations since the last entry of the history
+        self._fresh = []  # costs of the passes since the last entry of the history
         self._n_iter = 0
         self._arrived = None  # where the last iteration ended
 
-    def minimize(self, start, max_iter):
+    def minimize(self, start, max_iter, make_variables):
         """Iterate.
 
         Parameters
         ----------
         start : float64 array of shape (rows, width)
         max_iter : int
+        make_variables : callable
+            Returns the Variables; may have the run go through the rows for that.
 
         Returns
         -------
         Minimum
         """
         self._width = start.shape[1]
+        try:
+            self._variables = make_variables()
+        except CutShort as end:
+            return Minimum(start, 0, False, cut=str(end))
+        self._fresh.extend(self._run.costs_before)
         x = self._arrived = self._variables.inner(start).ravel()
         try:
             return self._descend(start, x, max_iter)

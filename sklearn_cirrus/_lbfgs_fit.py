@@ -16,7 +16,7 @@ from ._moments import Moments
 from ._open_run import open_run
 from ._smallest import smallest
 from ._trainer import new_run_id
-from ._variables import Variables
+from ._variables import Variables, covariance_of
 
 
 class LbfgsFit:
@@ -24,11 +24,9 @@ class LbfgsFit:
 
     one_pass = False
     takes_checkpoints = False  # an evaluation is begun anew, the state of the search is here
+    nbytes = None  # of the blocks that are put: as many as X has
 
     def __init__(self, params, config, X, labels, weights, n_classes):
-        kept = None if weights is None else np.flatnonzero(weights)
-        if kept is not None and len(kept) == len(weights):
-            kept = None
         if config.resume is not None:
             raise ValueError("solver='lbfgs' takes no checkpoints, so it cannot be resumed")
         self.params = params
@@ -36,10 +34,13 @@ class LbfgsFit:
         # The parameters are on one server, so no other one needs to be there.
         first = config.redis_urls[0] if config.redis_urls else None
         self.config = replace(config, redis_url=first, n_servers=1)
-        # A row of weight zero must not even move the bounds of the blocks.
-        self.X = X if kept is None else X[kept]
-        self.labels = (labels if kept is None else labels[kept]).astype(np.float32)
-        self.weights = weights if kept is None else weights[kept]
+        if weights is not None and not weights.all():
+            # A row of weight zero must not even move the bounds of the blocks.
+            kept = np.flatnonzero(weights)
+            X, labels, weights = X[kept], labels[kept], weights[kept]
+        self.X = X
+        self.labels = labels.astype(np.float32)
+        self.weights = weights
         self.n_classes = n_classes
         self.width = 1 if n_classes == 2 else n_classes
 
@@ -59,20 +60,20 @@ class LbfgsFit:
         intercept = bool(params.fit_intercept)
         total = float(X.shape[0] if self.weights is None else self.weights.sum())
         strength = 1.0 / (float(params.C) * total)
-        moments = Moments.of(X, self.weights, intercept)
         table = np.zeros((X.shape[1] + intercept, self.width))
         if start is not None:
             table[: X.shape[1]] = start[0].T
             table[X.shape[1] :] = start[1]  # has no row without an intercept
-        variables = Variables(X, self.weights, moments, strength, self._share(), table)
         job, part = self._job(), self._part()
 
         def make(*rest):
-            return FullBatchRun(job, part, *rest)
+            return self._run_of(job, part, *rest)
 
-        with open_run(self, job, make, part.n_rows) as run:
-            found = Minimizer(run, variables, total, strength, params.tol).minimize(
-                table, int(params.max_iter)
+        with open_run(self, job, make, part.n_rows, self.nbytes) as run:
+            minimizer = Minimizer(run, total, strength, params.tol)
+            found = minimizer.minimize(
+                *(table, int(params.max_iter)),
+                lambda: Variables(*self._columns(run, table), strength, self._share(), table),
             )
             history = run.history
         coef, offset = self._weights(found.table)
@@ -84,6 +85,13 @@ class LbfgsFit:
             cut=found.cut,
         )
 
+    _run_of = FullBatchRun
+
+    def _columns(self, run, table):
+        """Return moments and covariance of the columns."""
+        moments = Moments.of(self.X, self.weights, bool(self.params.fit_intercept))
+        return moments, covariance_of(self.X, self.weights, moments)
+
     def _share(self):
         """Return the mean of p (1 - p) over the classes, for a model of an intercept alone."""
         counts = np.bincount(self.labels.astype(np.intp), self.weights, self.n_classes)
@@ -93,7 +101,7 @@ class LbfgsFit:
     def _weights(self, table):
         """Return coef_ and intercept_."""
         if np.isinf(self.params.C):
-            table = smallest(table, self.X, self.params.fit_intercept)
+            table = self._smallest(table)
         d = self.X.shape[1]
         coef = table[:d].T
         offset = table[d].copy() if self.params.fit_intercept else np.zeros(self.width)
@@ -102,6 +110,18 @@ class LbfgsFit:
             coef = coef - coef.mean(axis=0)
             offset -= offset.mean()
         return np.ascontiguousarray(coef), offset
+
+    def _smallest(self, table):
+        """Return the smallest weights that give all rows the margins that these give."""
+        return smallest(table, self.X, self.params.fit_intercept)
+
+    def _bytes(self):
+        """Return about what all blocks take together."""
+        return row_bytes(self.X) * self.X.shape[0]
+
+    def _options(self):
+        """Return what workers must know besides."""
+        return {}
 
     def _job(self):
         """Return the job of the workers, without the places where it runs."""
@@ -116,12 +136,13 @@ class LbfgsFit:
             store_url="",
             # All wait for the last block: a worker must not hold one back while another idles,
             # unless blocks have to be loaded anew each time.
-            prefetch=config.prefetch and row_bytes(X) * X.shape[0] > config.buffer_bytes,
+            prefetch=config.prefetch and self._bytes() > config.buffer_bytes,
             buffer_bytes=config.buffer_bytes,
             cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
             kind="full_batch",
+            options=self._options(),
         )
 
     def _part(self):

@@ -35,7 +35,11 @@ class Moments:
         """
         total = X.shape[0] if weights is None else weights.sum()
         measure = _sparse_moments if sparse.issparse(X) else _dense_moments
-        center, variance = measure(X, weights, total, centered)
+        return cls.with_constants(*measure(X, weights, total, centered))
+
+    @classmethod
+    def with_constants(cls, center, variance):
+        """Return these moments, with the variance of constant columns set to zero, in place."""
         variance[np.sqrt(variance) <= _CONSTANT * np.abs(center)] = 0.0
         return cls(center, variance)
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from cirrus_runtime.blocks import Block
+from cirrus_runtime.ratings import held_out_pairs, hide, known_part
 
 from ._ingest import gather_sparse_rows, walkable
 
@@ -55,9 +56,7 @@ class RatingBlocks:
         for number in range(n_blocks):
             block = self._cut(number, n_blocks)
             if self._share:
-                kept = ~self._hide(number, block)
-                counts = np.add.reduceat(kept, block.indptr[:-1], dtype=np.uint32)
-                block = _with_entries(block, kept, counts)
+                block = known_part(block, self._hide(number, block))
             touched = block.indices
             if block.entry_weights is not None:
                 touched = touched[block.entry_weights > 0]
@@ -68,20 +67,11 @@ class RatingBlocks:
         """Yield blocks of two rows for each user: known ratings, hidden ones."""
         for number in range(n_blocks):
             block = self._cut(number, n_blocks)
-            hidden = self._hide(number, block)
-            counts = np.diff(block.indptr)
-            rows = np.repeat(np.arange(len(counts)), counts)
-            scored = np.add.reduceat(hidden, block.indptr[:-1], dtype=np.uint32)
-            pairs = np.column_stack([counts - scored, scored]).ravel()
-            yield _with_entries(block, np.argsort(2 * rows + hidden, kind="stable"), pairs)
+            yield held_out_pairs(block, self._hide(number, block))
 
     def _hide(self, number, block):
         """Return which ratings of a block are held out, bool of shape (n_entries,)."""
-        n = len(block.indices)
-        chosen = np.random.default_rng((self._seed, number)).permutation(n)
-        hidden = np.zeros(n, bool)
-        hidden[chosen[: max(1, round(self._share * n))]] = True
-        return hidden
+        return hide(len(block.indices), self._share, self._seed, number)
 
     def _cut(self, number, n_blocks):
         """Return a block with all ratings of its users."""
@@ -99,17 +89,3 @@ class RatingBlocks:
             n_features=self._X.shape[1],
             entry_weights=weights,
         )
-
-
-def _with_entries(block, chosen, counts):
-    """Return a block of some entries of another (mask or places), so many for each row."""
-    weights = block.entry_weights
-    return Block(
-        indptr=np.append(0, np.cumsum(counts)).astype(np.uint32),
-        indices=block.indices[chosen],
-        data=block.data[chosen],
-        labels=None,
-        weights=None,
-        n_features=block.n_features,
-        entry_weights=None if weights is None else weights[chosen],
-    )

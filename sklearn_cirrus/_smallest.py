@@ -10,7 +10,7 @@ from scipy import linalg, sparse
 
 from ._moments import Moments
 
-_WIDEST = 2048  # columns beyond which the table of their products is not made
+WIDEST = 2048  # columns beyond which the table of their products is not made
 _ROWS = 4096
 _DEPENDENT = 1e-9  # eigenvalue of the correlations below which columns depend on each other
 
@@ -30,17 +30,36 @@ def smallest(table, X, intercept):
     float64 array of the table's shape
     """
     d = X.shape[1]
-    if d > _WIDEST:
+    if d > WIDEST:
         return table
     moments = Moments.of(X, None, intercept)
     scale = np.sqrt(moments.variance)
     scale[scale == 0] = 1.0
-    values, vectors = linalg.eigh(_products(X, moments.center, scale))
+    products = _products(X, moments.center, scale)
+    return smallest_of_products(table, products, moments.center, scale, intercept)
+
+
+def smallest_of_products(table, products, center, scale, intercept):
+    """Return what :func:`smallest` does, of columns whose products are known.
+
+    Parameters
+    ----------
+    table : float64 array of shape (n_features + intercept, width)
+    products : float64 array of shape (n_features, n_features)
+        Second moments of the columns less ``center``, divided by ``scale``.
+    center, scale : float64 array of shape (n_features,)
+    intercept : bool
+
+    Returns
+    -------
+    float64 array of the table's shape
+    """
+    values, vectors = linalg.eigh(products)
     null = vectors[:, values < _DEPENDENT] / scale[:, None]
     if null.shape[1] == 0:
         return table
     if intercept:
-        null = np.vstack([null, -moments.center @ null])
+        null = np.vstack([null, -center @ null])
     basis = linalg.qr(null, mode="economic")[0]
     return table - basis @ (basis.T @ table)
 

@@ -25,9 +25,9 @@ class Variables:
 
     Parameters
     ----------
-    X : CSR matrix or array of shape (n_samples, n_features)
-    weights : float64 array of shape (n_samples,) or None
     moments : Moments
+    covariance : float64 array of shape (n_features, n_features) or None
+        Of narrow data: see :func:`is_narrow`.
     strength : float
         Of the penalty, per unit of row weight.
     share : float
@@ -40,7 +40,7 @@ class Variables:
     n_features : int
     """
 
-    def __init__(self, X, weights, moments, strength, share, start):
+    def __init__(self, moments, covariance, strength, share, start):
         curvature = moments.variance + strength / share
         curvature[curvature == 0] = 1.0
         self.n_features = curvature.size
@@ -49,13 +49,13 @@ class Variables:
         self._shape = start.shape
         self._intercept = len(start) > self.n_features
         self._root = self._moving = None
-        if 1 < self.n_features <= _WIDEST:
-            table = _covariance(X, weights, moments.center, moments.variance)
+        if covariance is not None:
+            table = covariance.copy()
             table[np.diag_indices_from(table)] += strength / share
             table /= self._scale * self._scale.T
             table[np.diag_indices_from(table)] += _DUST
             self._root = linalg.cholesky(table, lower=True)
-        elif self.n_features > _WIDEST:
+        elif self.n_features > 1:
             moving = start.any(axis=1)
             moving[: self.n_features] |= moments.variance > 0
             moving[self.n_features :] = True
@@ -102,9 +102,29 @@ class Variables:
         )
 
 
-def _covariance(X, weights, center, variance):
-    """Return the weighted covariance of the columns, about the centre, with these variances."""
+def is_narrow(n_features):
+    """Return whether data has so few columns, and yet some, that their covariance is made."""
+    return 1 < n_features <= _WIDEST
+
+
+def covariance_of(X, weights, moments):
+    """Return the weighted covariance of the columns, about the centre, with these variances.
+
+    Parameters
+    ----------
+    X : CSR matrix or array of shape (n_samples, n_features)
+    weights : float64 array of shape (n_samples,) or None
+    moments : Moments
+
+    Returns
+    -------
+    float64 array of shape (n_features, n_features), or None
+        None if X is not narrow.
+    """
     n, d = X.shape
+    if not is_narrow(d):
+        return None
+    center, variance = moments.center, moments.variance
     step = -(-n * d * d // _PRODUCTS)  # every row, or every so many
     rows = np.arange(0, n, step)
     table, total = np.zeros((d, d)), 0.0

@@ -1,16 +1,15 @@
 """Matrix factorization that trains on workers."""
 
-import warnings
-
 import numpy as np
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 
+from ._dataset import Dataset
 from ._factor_model import FactorModel
 from ._factorization_parameters import check_parameters
+from ._factorization_warning import warn_of_failure
 from ._parameters import plain_count
 from ._rating_matrix import moments, rating_matrix, rating_weights
-from ._stages import OF_CALLER, stage
+from ._stages import stage
 from .config import get_config
 
 __all__ = ["CirrusMatrixFactorization"]
@@ -161,16 +160,18 @@ class CirrusMatrixFactorization(FactorModel):
 
         Parameters
         ----------
-        X : Ratings, sparse matrix or array-like of shape (n_users, n_items)
+        X : Ratings, sparse matrix, array-like or Dataset of shape (n_users, n_items)
             Sparse: what is stored are the ratings, zeros too. Dense: NaN is no rating. A CSR matrix
             of float32 or float64 is read as it is, all else is converted. Users and items may
-            be without ratings.
+            be without ratings. A :class:`~sklearn_cirrus.Dataset` has sparse rows, or is a table of
+            ratings: the numbers of a user and of an item, from 0, and the rating, in columns of
+            this order; or the first two, and the rating as label. Workers make rows of it.
         y : None
             Ignored.
         rating_weight : sparse matrix or array-like of shape (n_users, n_items), optional
             Not negative. Sparse: of the pattern of X. Dense: has no say where there is no rating.
             For Ratings an array-like of shape (n_ratings,) is good as well. A rating of weight zero
-            is as if it were not there.
+            is as if it were not there. Not with a Dataset.
 
         Returns
         -------
@@ -192,15 +193,22 @@ class CirrusMatrixFactorization(FactorModel):
         """
         check_parameters(self)
         config = get_config(backend=self.backend, n_workers=plain_count(self.n_workers))
+        if isinstance(X, Dataset):
+            from ._dataset_factorization import fit_dataset
+
+            fit_dataset(self, config, X, rating_weight)
+            return self
         matrix = rating_matrix(self, X, reset=True)
         if matrix.nnz == 0:
             raise ValueError("X has no rating")
         weights = rating_weights(rating_weight, X, matrix)
         start = self._start(matrix)
-        mean, _ = moments(matrix, weights)
+        mean, square = moments(matrix, weights)
         outcome = self._train(config, matrix, weights, mean if self.biased else 0.0, start)
-        self._take(outcome, matrix, weights, mean if self.biased else 0.0)
-        self._warn(outcome, matrix, weights)
+        self._take_items(outcome, mean if self.biased else 0.0, matrix.dtype)
+        self.user_factors_ = self._fold_in(matrix, weights)
+        self._seen = matrix.indptr.copy(), matrix.indices.copy()
+        warn_of_failure(self, outcome, mean, square)
         return self
 
     def fit_transform(self, X, y=None, *, rating_weight=None):
@@ -208,7 +216,7 @@ class CirrusMatrixFactorization(FactorModel):
 
         Parameters
         ----------
-        X : Ratings, sparse matrix or array-like of shape (n_users, n_items)
+        X : Ratings, sparse matrix, array-like or Dataset of shape (n_users, n_items)
         y : None
             Ignored.
         rating_weight : sparse matrix or array-like of shape (n_users, n_items), optional
@@ -251,10 +259,10 @@ class CirrusMatrixFactorization(FactorModel):
             matrix, weights = sparse.csr_array(parts, shape=matrix.shape), weights[kept]
         return Fit(self, config, matrix, weights, mean).run(start)
 
-    def _take(self, outcome, matrix, weights, mean):
-        """Set the fitted attributes."""
+    def _take_items(self, outcome, mean, dtype):
+        """Set the fitted attributes, but for those of the users."""
         k = int(self.n_components)
-        items = outcome.items.T.astype(matrix.dtype)
+        items = outcome.items.T.astype(dtype)
         self.components_ = np.ascontiguousarray(items[:k])
         self.item_bias_ = items[k].copy() if self.biased else np.zeros_like(items[0])
         self.mean_ = mean
@@ -263,32 +271,3 @@ class CirrusMatrixFactorization(FactorModel):
         self.cost_ = outcome.cost
         self._alpha = float(self.alpha)
         self._biased = bool(self.biased)
-        self.user_factors_ = self._fold_in(matrix, weights)
-        self._seen = matrix.indptr.copy(), matrix.indices.copy()
-
-    def _warn(self, outcome, matrix, weights):
-        """Warn of a model that was cut short, or is no better than a constant."""
-        if outcome.cut:
-            reason = (
-                f"{outcome.cut}, after {outcome.n_iter} whole iterations and "
-                f"{outcome.cost:.3g} US dollars: the model is what had been learnt by then."
-            )
-        elif outcome.history[-1]["objective"] > self._hopeless(matrix, weights):
-            reason = (
-                "Training did not find a model better than a constant: the objective is "
-                f"{outcome.history[-1]['objective']:g}. Choose a smaller learning_rate, or scale "
-                "the ratings."
-            )
-        else:
-            return
-        warnings.warn(reason, ConvergenceWarning, stacklevel=OF_CALLER)
-
-    def _hopeless(self, matrix, weights):
-        """Return an objective that is worse than that of no factors, even if ratings are all one.
-
-        Factors begin small but not at zero, and may not have come to nothing yet.
-        """
-        mean, square = moments(matrix, weights)
-        of_constant = square - 2 * mean * self.mean_ + self.mean_**2
-        of_start = 0.1 * square
-        return of_constant + of_start + 0.1 * self.alpha * self.n_components

@@ -171,7 +171,8 @@ class CirrusLogisticRegression(LinearClassifier):
             Of float32 or float64; computed with in float32, by lbfgs in float64. A CSR matrix is
             read as it is, other sparse formats are converted. Or a
             :class:`~sklearn_cirrus.Dataset`, whose rows workers read where they lie; what is to be
-            known of the columns beforehand is then learnt from a sample of four blocks.
+            known of the columns beforehand is then learnt from a sample of four blocks, by lbfgs
+            from a pass of the workers over all.
         y : array-like of shape (n_samples,)
             May be left out with a Dataset, whose labels it must be.
         sample_weight : array-like of shape (n_samples,), optional
@@ -200,8 +201,6 @@ class CirrusLogisticRegression(LinearClassifier):
         if isinstance(X, Dataset):
             from ._dataset_fit import fit_dataset
 
-            if self.solver == "lbfgs":
-                raise ValueError("solver='lbfgs' takes arrays: choose another one for a Dataset")
             fit_dataset(self, config, X, y, sample_weight)
             return self
         X, y = self._validate(X, y, reset=True)

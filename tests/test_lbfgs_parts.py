@@ -8,7 +8,7 @@ from cirrus_runtime.blocks import decode_block, encode_block
 from sklearn_cirrus._exact_blocks import count_exact_blocks, make_exact_blocks
 from sklearn_cirrus._moments import Moments
 from sklearn_cirrus._smallest import smallest
-from sklearn_cirrus._variables import Variables
+from sklearn_cirrus._variables import Variables, covariance_of
 
 MIB = 1 << 20
 
@@ -79,7 +79,7 @@ def test_variables_are_a_change_of_variables(random, d, intercept, width):
     X[:, d // 2] = 7.0 if d > 1 else X[:, 0]
     moments = Moments.of(X, None, intercept)
     start = np.zeros((d + intercept, width))
-    variables = Variables(X, None, moments, 0.01, 0.25, start)
+    variables = Variables(moments, covariance_of(X, None, moments), 0.01, 0.25, start)
     table = random.standard_normal(start.shape)
     if d > 512:  # a constant column that begins at zero stays there
         table[d // 2] = 0 if intercept else table[d // 2]
@@ -96,7 +96,7 @@ def test_the_curvature_is_the_same_in_every_direction(random):
     X = random.standard_normal((500, 12)) @ random.standard_normal((12, 12)) * 1e3 + 1e4
     weights = random.random(500)
     moments, start = Moments.of(X, weights, True), np.zeros((13, 1))
-    variables = Variables(X, weights, moments, 0.01, 0.25, start)
+    variables = Variables(moments, covariance_of(X, weights, moments), 0.01, 0.25, start)
     directions = [variables.outer(np.eye(13)[:, [j]]) for j in range(12)]
     coef = np.hstack(directions)[:12]
     centered = X - np.average(X, axis=0, weights=weights)

@@ -28,12 +28,14 @@ class Als:
     Parameters
     ----------
     job : TrainJob
-        Its ``options`` are ``alpha``, ``mean``, ``biased`` and ``held_out`` of ``AlsKernel``.
+        Its ``options`` are ``alpha``, ``mean``, ``biased`` and ``held_out`` of ``AlsKernel``; its
+        ``parts`` are those of ``dataset_blocks.py``.
     engine : Engine
     """
 
     def __init__(self, job, engine):
-        self._kernel = AlsKernel(job.n_features, job.width, **job.options)
+        options = {key: value for key, value in job.options.items() if key != "parts"}
+        self._kernel = AlsKernel(job.n_features, job.width, **options)
         self._width = equations_width(job.width)
         self._items = ParameterVector(engine, RunKeys(job.run_id).vector, job.n_features, job.width)
         self.accept = self._kernel.accept

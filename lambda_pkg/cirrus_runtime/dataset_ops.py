@@ -12,7 +12,7 @@ from .tables import TableBlock
 from .views import as_numbers, pack_numbers, read_view, unpack_numbers
 
 
-class _OnBlocks:
+class OnBlocks:
     """An operation on the blocks of the view in a job's options."""
 
     def __init__(self, job):
@@ -22,7 +22,7 @@ class _OnBlocks:
         return read_view(self._options["view"], name)
 
 
-class Moments(_OnBlocks):
+class Moments(OnBlocks):
     """Of each column: how many values, their mean, the squares about it summed up, least, largest.
 
     Missing numbers (NaN) do not count. Of sparse rows, what is not stored is zero and counts. Means
@@ -69,7 +69,7 @@ def _of_sparse(block):
     return np.full(d, float(n)), mean, squares, least, largest
 
 
-class Margins(_OnBlocks):
+class Margins(OnBlocks):
     """The margins of a linear model: options ``coef`` (width x columns) and ``intercept``."""
 
     def __init__(self, job):
@@ -82,7 +82,7 @@ class Margins(_OnBlocks):
         return block.n_rows, pack_numbers(margins)
 
 
-class Persist(_OnBlocks):
+class Persist(OnBlocks):
     """Blocks as the view has them, written to the store at ``url``; the result tells of them."""
 
     def apply(self, lease, block):

@@ -78,7 +78,8 @@ class FactorizationKernel(MinibatchKernel):
     @classmethod
     def of(cls, job):
         """Return the kernel for a TrainJob."""
-        return cls(job.n_features, job.width, **job.options)
+        options = {key: value for key, value in job.options.items() if key != "parts"}
+        return cls(job.n_features, job.width, **options)
 
     def accept(self, block, name):
         """Refuse a block that is not for this model."""

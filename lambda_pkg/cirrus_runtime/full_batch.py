@@ -6,6 +6,8 @@ the block and the parameters, bit by bit, so it does not matter who computes the
 
 The body of a report: float64 gradient of shape (n_ids, width). In the first evaluation (epoch 0)
 it follows the ids, uint32 of shape (n_ids,): they do not change, and the trainer keeps them.
+Leases of the kinds ``"moments"`` and ``"products"`` ask for what the columns are like instead: see
+``column_moments.py``.
 """
 
 import time
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .column_moments import moments_of_block
 from .kernels import declare
 from .keys import RunKeys
 from .logistic import LogisticKernel
@@ -171,6 +174,11 @@ class FullBatchKernel:
         loss = _full_batch(byref(block._struct), table.ctypes.data, gradient.ctypes.data)
         return loss, gradient
 
+    def moments(self, block, products):
+        """Return the moments of a NumberedBlock: see :func:`moments_of_block`."""
+        rows, local, weights, _ = block._kept
+        return moments_of_block(rows, local, weights, block.ids.size, products)
+
 
 class FullBatch:
     """A worker's side of a run of full batches.
@@ -189,18 +197,22 @@ class FullBatch:
 
     def perform(self, lease, block, renew):
         """Evaluate a NumberedBlock; return the fields of the report. It is too short to renew."""
-        begin = time.perf_counter()
-        table = self._vector.pull(block.ids)
-        got = time.perf_counter()
-        loss, gradient = self.kernel.gradient(block, table)
+        begin = got = time.perf_counter()
+        loss = nbytes = 0
+        if lease.kind == "gradient":
+            table = self._vector.pull(block.ids)
+            nbytes, got = table.nbytes, time.perf_counter()
+            loss, values = self.kernel.gradient(block, table)
+        else:
+            values = self.kernel.moments(block, lease.kind == "products")
         first = lease.epoch == 0
-        body = block.ids.tobytes() + gradient.tobytes() if first else gradient.tobytes()
+        body = block.ids.tobytes() + values.tobytes() if first else values.tobytes()
         return {
             "rows": block.n_rows,
             "weight": block.weight,
             "loss": loss,
             "updates": 1,
-            "nbytes": table.nbytes + len(body),
+            "nbytes": nbytes + len(body),
             "compute": time.perf_counter() - got,
             "server": got - begin,
             "body": body,

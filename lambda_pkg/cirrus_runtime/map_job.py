@@ -11,12 +11,20 @@ import time
 from .dataset_ops import Margins, Moments, Persist
 from .errors import CirrusError, StoreError
 from .loading import Load, Scan
+from .pivot import Deal, Extent, Gather
+from .rating_ops import FoldIn, Rate, Ratings
 
 _OPERATIONS = {
+    "deal": Deal,
+    "extent": Extent,
+    "fold_in": FoldIn,
+    "gather": Gather,
     "load": Load,
     "margins": Margins,
     "moments": Moments,
     "persist": Persist,
+    "rate": Rate,
+    "ratings": Ratings,
     "scan": Scan,
 }
 

@@ -115,7 +115,8 @@ class Lease:
         Of the lease in its run; unique, so that a block done twice is counted once.
     kind : {"train", "loss", "gradient", "search"}
         Train on the block, only sum the loss of the model over it, sum loss and gradient at the
-        published vector, or train all fits of a search.
+        published vector, or train all fits of a search. Whole blocks have more kinds: see
+        ``full_batch.py`` and ``als.py``.
     epoch : int
     block : int
         Number of the block in its part.

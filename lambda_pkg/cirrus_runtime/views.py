@@ -22,6 +22,7 @@ from .dataset_objects import digest_of
 from .errors import BlockError
 from .hashing import hash_table
 from .linear import margins_of, probabilities_of
+from .ratings import ratings_of_rows
 from .store import keep_store
 from .tables import TableBlock, Text, decode_table
 
@@ -233,13 +234,18 @@ def _rows(block, step, name):
 
 
 def _labels(block, step, name):
-    """Class indices that become others (``becomes``), and row weights by class (or None)."""
+    """Class indices that become others (``becomes``), and row weights by class (or None).
+
+    They are float32, unless ``precision`` is ``"float64"``.
+    """
     if block.labels is None:
         raise BlockError(f"{name} has no labels to train on")
     labels = np.array(step["becomes"], np.float32)[block.labels.astype(np.int64)]
     weights = block.weights
     if step["weights"] is not None:
-        of_class = np.array(step["weights"], np.float32)[labels.astype(np.int64)]
+        of_class = np.array(step["weights"], step.get("precision", "float32"))[
+            labels.astype(np.int64)
+        ]
         weights = of_class if weights is None else of_class * weights
     return replace(block, labels=labels, weights=weights)
 
@@ -255,4 +261,11 @@ def _scores(block, step, name):
     return TableBlock(tuple(step["names"]), columns, block.labels, block.weights)
 
 
-_STEPS = {"hash": _hash, "affine": _affine, "rows": _rows, "labels": _labels, "scores": _scores}
+_STEPS = {
+    "hash": _hash,
+    "affine": _affine,
+    "rows": _rows,
+    "labels": _labels,
+    "scores": _scores,
+    "ratings": ratings_of_rows,
+}

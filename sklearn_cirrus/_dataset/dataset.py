@@ -2,15 +2,16 @@
 
 import numpy as np
 
+from .columns import Columns
+from .derived import Derived
 from .makers import Makers
-from .predictions import scores_step
 from .reading import read_arrays, read_head, read_label_indices
 from .selection import blocks_of, select_rows, view_of
 
 _LARGEST = 1 << 30
 
 
-class Dataset(Makers):
+class Dataset(Columns, Makers, Derived):
     """Rows in a store, that workers read block by block: more than fit into memory.
 
     Made by :meth:`from_csv`, :meth:`from_criteo`, :meth:`from_libsvm`, :meth:`from_parquet`,
@@ -88,63 +89,6 @@ class Dataset(Makers):
         return f"Dataset({text})"
 
     @property
-    def _width(self):
-        widths = [step["n_features"] for step in self.steps if "n_features" in step]
-        return widths[-1] if widths else self.manifest.n_features
-
-    @property
-    def _last(self):
-        """The last step that made other columns, or an empty one."""
-        made = [step for step in self.steps if step["step"] in ("hash", "rows", "scores")]
-        return made[-1] if made else {"step": None}
-
-    @property
-    def is_table(self):
-        """Whether it has columns of numbers and text, not sparse rows."""
-        last = self._last["step"]
-        return last == "scores" or (last is None and self.manifest.kind == "table")
-
-    @property
-    def columns(self):
-        """Names of the columns, or None."""
-        if self._last["step"] == "scores":
-            return list(self._last["names"])
-        hashed = any(step["step"] == "hash" for step in self.steps)
-        return None if hashed or self.manifest.names is None else list(self.manifest.names)
-
-    @property
-    def types(self):
-        """Kind of each column of a table: "number" or "text"."""
-        if self._last["step"] == "scores":
-            return ["number"] * self.shape[1]
-        return self.manifest.types
-
-    @property
-    def dtype(self):
-        """Dtype of numbers."""
-        found = [step["dtype"] for step in self.steps if "dtype" in step]
-        return found[-1] if found else self.manifest.dtype
-
-    @property
-    def dtypes(self):
-        """What each column holds."""
-        if not self.is_table:
-            return self.dtype
-        words = {"number": self.dtype, "text": "text"}
-        names = self.columns or [f"x{i}" for i in range(self.shape[1])]
-        return {name: words[kind] for name, kind in zip(names, self.types, strict=True)}
-
-    @property
-    def classes(self):
-        """Distinct labels, sorted, or None."""
-        found = self.manifest.classes
-        if found is None:
-            return None
-        classes = np.array(found)
-        whole = classes.dtype.kind == "f" and (classes == np.trunc(classes)).all()
-        return classes.astype(np.int64) if whole else classes
-
-    @property
     def skipped_rows(self):
         """Bad rows that were left out."""
         return self.manifest.skipped_rows
@@ -219,63 +163,9 @@ class Dataset(Makers):
         """
         return read_arrays(self, max_bytes)
 
-    def persist(self, url=None, *, overwrite=False, verbose=0):
-        """Write the rows as they are read now, by workers, as a dataset of its own.
-
-        Rows come in the order of the dataset that they are from, whatever order they were
-        selected in.
-
-        Parameters
-        ----------
-        url : str or None, default=None
-            As of :meth:`from_csv`.
-        overwrite : bool, default=False
-        verbose : int, default=0
-
-        Returns
-        -------
-        Dataset
-
-        Raises
-        ------
-        ValueError
-            If there are no rows, or the url is where they are read from.
-        StoreError
-            If there is something at the url already, or it cannot be written to.
-        """
-        from .persist import persist  # late: reading needs no Redis client
-
-        manifest, url, cost = persist(self, url, overwrite, verbose)
-        return type(self)(url, manifest, cost=cost)
-
-    def predictions(self, model, method="predict_proba"):
-        """Return what a model says of the rows, as a dataset: computed by who reads it.
-
-        :meth:`persist` writes it to a store, where ``model.predict_proba(data)`` brings it here.
-
-        Parameters
-        ----------
-        model : CirrusLogisticRegression
-            Fitted on such columns.
-        method : {"predict_proba", "decision_function"}, default="predict_proba"
-
-        Returns
-        -------
-        Dataset
-            A column for each class, named by it; "margin" alone for the margins of two classes.
-
-        Raises
-        ------
-        ValueError
-            If the model was fitted on other columns, or there is no such method.
-        """
-        return self.with_step({"step": "rows", "dtype": "float64"}).with_step(
-            scores_step(self, model, method)
-        )
-
     def __array__(self, *args, **kwargs):
         raise TypeError(
-            "a Dataset is not an array: CirrusLogisticRegression, the scalers and the hasher of "
+            "a Dataset is not an array: estimators, scalers and the hasher of "
             "sklearn_cirrus take it; for others take to_arrays()[0], if it fits into memory"
         )
 

@@ -9,6 +9,7 @@ from .._parameters import plain_count
 from .._stages import stage
 from ..config import get_config
 from .moments import check_columns
+from .selection import in_order
 
 
 @stage("preprocessing")
@@ -33,9 +34,4 @@ def margins_of(data, model):
     }
     results, _ = run_map(config, "margins", options, dict(enumerate(names)))
     parts = [unpack_numbers(results[i]).reshape(-1, len(coef)) for i in sorted(results)]
-    margins = np.concatenate([np.empty((0, len(coef))), *parts])
-    if data.picks is None:
-        return margins
-    back = np.empty(len(data), np.int64)  # blocks gave their rows in rising order
-    back[np.argsort(data.picks, kind="stable")] = np.arange(len(data))
-    return margins[back]
+    return in_order(data, np.concatenate([np.empty((0, len(coef))), *parts]))

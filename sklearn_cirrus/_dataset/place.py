@@ -5,6 +5,7 @@ import uuid
 from cirrus_runtime.dataset_objects import KINDS, MANIFEST, PLAN
 from cirrus_runtime.store import open_store
 
+from .._lambda_settings import complete_config
 from .._scratch import scratch_folder
 from ..exceptions import ConfigurationError, StoreError
 
@@ -45,7 +46,7 @@ class NewPlace:
                     "with backend 'lambda' say where the blocks go: url='s3://bucket/prefix', in "
                     "a bucket that the functions may use"
                 )
-            url = f"file://{scratch_folder()}/datasets/{uuid.uuid4().hex[:16]}"
+            url = own_url(config)
         self.store = open_store(url)
         if taken is not None and _are_nested(self.store.url, taken):
             self.store.close()
@@ -99,6 +100,17 @@ class NewPlace:
                 "overwrite=True deletes it first"
             )
         return names
+
+
+def own_url(config):
+    """Return the url of a new place that workers reach and nobody else uses.
+
+    Whoever takes it deletes what is put there; on this machine it goes with the process besides.
+    """
+    name = uuid.uuid4().hex[:16]
+    if config.backend != "lambda":
+        return f"file://{scratch_folder()}/datasets/{name}"
+    return f"{complete_config(config)[0].store_url.rstrip('/')}/runs/{name}"
 
 
 def _are_nested(a, b):

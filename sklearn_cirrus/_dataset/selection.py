@@ -70,6 +70,15 @@ def blocks_of(data):
             yield block, inside
 
 
+def in_order(data, rows):
+    """Return what blocks gave for the rows of a dataset, an array of them, in its own order."""
+    if data.picks is None:
+        return rows
+    back = np.empty(len(data), np.int64)  # blocks gave their rows in rising order
+    back[np.argsort(data.picks, kind="stable")] = np.arange(len(data))
+    return rows[back]
+
+
 def view_of(data):
     """Return the view of a dataset: see ``views.py`` of the runtime."""
     manifest = data.manifest

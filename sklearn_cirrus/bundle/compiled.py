@@ -27,7 +27,7 @@ KERNEL_SOURCES = (
 )
 MODULE_SOURCES = (
     *("module.c", "arguments.c", "create.c", "step.c", "dump.c", "vector.c"),
-    *("model_type.c", "model.c", "table.c"),
+    *("model_type.c", "memory.c", "model.c", "table.c"),
 )
 FLAGS = (
     *("-std=c11", "-O3", "-DNDEBUG", "-Wall", "-Wextra"),

@@ -1,67 +1,14 @@
-/* The native type "cirrusmdl": its memory, its RDB record, its AOF rewrite. */
-#if defined(__APPLE__)
-#define _DARWIN_C_SOURCE
-#else
-#define _DEFAULT_SOURCE
-#endif
+/* The native type "cirrusmdl": what a key holds, its RDB record, its AOF rewrite. */
 #include "model_type.h"
 
 #include <float.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #define ENCODING_VERSION 2 /* of the RDB record; raise it when save_rdb changes */
 #define COUNTS 9 /* integers in the record */
 #define CHUNK_BYTES ((size_t)1 << 20) /* of table, per string of a dump */
 
-/* ---- Memory ---------------------------------------------------------------------- */
-
-/* The most memory worth asking for: an overcommitting kernel would promise more. */
-static size_t physical_memory(void) {
-#ifdef _SC_PHYS_PAGES
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    if (pages > 0 && page > 0)
-        return (size_t)pages * (size_t)page;
-#endif
-    return SIZE_MAX / 4;
-}
-
-/* The C library's memory, which a sanitizer watches and Redis does not count: for tests alone. */
-#ifdef CIRRUS_PLAIN_MEMORY
-void *cirrus_try_alloc(size_t bytes) {
-    return bytes > physical_memory() ? NULL : malloc(bytes ? bytes : 1);
-}
-
-void cirrus_release(void *memory) { free(memory); }
-
-static void *try_calloc(size_t count, size_t size) {
-    return size && count > physical_memory() / size ? NULL : calloc(count, size);
-}
-#else
-void *cirrus_try_alloc(size_t bytes) {
-    if (bytes > physical_memory())
-        return NULL;
-    if (RedisModule_TryAlloc)
-        return RedisModule_TryAlloc(bytes ? bytes : 1);
-    void *probe = malloc(bytes ? bytes : 1); /* Redis 6.2: ask the C library first */
-    if (!probe)
-        return NULL;
-    free(probe);
-    return RedisModule_Alloc(bytes ? bytes : 1);
-}
-
-void cirrus_release(void *memory) { RedisModule_Free(memory); }
-
-static void *try_calloc(size_t count, size_t size) {
-    if (size && count > SIZE_MAX / size)
-        return NULL;
-    if (RedisModule_TryCalloc && count * size <= physical_memory())
-        return RedisModule_TryCalloc(count, size);
-    void *memory = cirrus_try_alloc(count * size);
-    return memory ? memset(memory, 0, count * size) : NULL;
-}
-#endif
+/* ---- What a key holds ---------------------------------------------------------------- */
 
 static void free_served(void *value) {
     served_model *served = value;
@@ -72,7 +19,7 @@ static void free_served(void *value) {
 }
 
 served_model *cirrus_serve(cirrus_model *model) {
-    served_model *served = model ? try_calloc(1, sizeof *served) : NULL;
+    served_model *served = model ? cirrus_try_calloc(1, sizeof *served) : NULL;
     if (served)
         served->model = model;
     else
@@ -86,7 +33,7 @@ int cirrus_make_room(served_model *served, uint32_t worker) {
     uint32_t workers = served->workers ? served->workers : 16;
     while (workers <= worker)
         workers *= 2;
-    worker_tag *tags = try_calloc(workers, sizeof *tags);
+    worker_tag *tags = cirrus_try_calloc(workers, sizeof *tags);
     if (!tags)
         return 0;
     if (served->tags) {
@@ -318,7 +265,7 @@ int cirrus_register_type(RedisModuleCtx *ctx) {
                                       .free = free_served,
                                       .free_effort = free_effort,
                                       .copy = copy_served};
-    cirrus_set_allocator(try_calloc, cirrus_release);
+    cirrus_set_allocator(cirrus_try_calloc, cirrus_release);
     cirrus_model_type =
         RedisModule_CreateDataType(ctx, "cirrusmdl", ENCODING_VERSION, &methods);
     return cirrus_model_type ? REDISMODULE_OK : REDISMODULE_ERR;

@@ -1,9 +1,10 @@
-/* What a key of type "cirrusmdl" holds: a model and the tags of its workers. Memory,
- * persistence and the type itself are in model_type.c, the commands where commands.h says.
+/* What a key of type "cirrusmdl" holds: a model and the tags of its workers. What it
+ * holds, persistence and the type itself are in model_type.c, the commands where commands.h says.
  */
 #ifndef CIRRUS_MODEL_TYPE_H
 #define CIRRUS_MODEL_TYPE_H
 
+#include "memory.h"
 #include "model.h"
 #include "redis_api.h"
 
@@ -27,10 +28,6 @@ extern RedisModuleType *cirrus_model_type;
 
 /* Registers the type and gives the kernels Redis's allocator; REDISMODULE_ERR if that fails. */
 int cirrus_register_type(RedisModuleCtx *ctx);
-
-/* Memory that Redis counts; NULL where RedisModule_Alloc would end the server. */
-void *cirrus_try_alloc(size_t bytes);
-void cirrus_release(void *memory);
 
 /* Takes the model over; NULL (and the model freed) if there is no memory for its holder. */
 served_model *cirrus_serve(cirrus_model *model);

@@ -12,7 +12,6 @@ from cirrus_runtime import views
 from sklearn_cirrus import (
     CirrusFeatureHasher,
     CirrusLogisticRegression,
-    CirrusMatrixFactorization,
     CirrusStandardScaler,
     Dataset,
     config_context,
@@ -120,7 +119,6 @@ def test_others_estimators_refuse_it_clearly(data):
     for refused in (
         lambda: LogisticRegression().fit(data, data.y),
         lambda: np.asarray(data),
-        lambda: CirrusMatrixFactorization(backend="inline").fit(data),
         lambda: CirrusLogisticRegression(backend="inline").fit(np.eye(3), data),
     ):
         with pytest.raises(TypeError, match="a Dataset is not an array.*to_arrays"):

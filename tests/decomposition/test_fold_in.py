@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_cirrus._fold_in import fold_in
+from cirrus_runtime.fold_in import fold_in
 from sklearn_cirrus._ratings import csr_of_ratings
 
 from . import oracle

@@ -9,6 +9,7 @@ import pytest
 
 from cirrus_runtime.board_redis import RedisBoard
 from cirrus_runtime.engines.connection import pack
+from sklearn_cirrus._crew import Crew
 from sklearn_cirrus.exceptions import RunEnded, ServerError, WorkerError
 from sklearn_cirrus.workers.local import LocalBackend
 
@@ -91,6 +92,45 @@ def test_a_block_that_no_worker_survives(disturbed):
     with pytest.raises(WorkerError, match=r"died 4 times in a row on the block .*train-000003"):
         disturbed.fit(kill_who_takes_it, {"max_iter": 1000})
     assert disturbed.deeds >= 4
+
+
+def test_a_block_on_which_workers_freeze(disturbed, undisturbed):
+    """Six in a row: twice as many as may die there, and fewer than are no accident."""
+
+    def freeze_who_takes_it(fit):
+        fit.epochs(1)
+        name = fit.run.keys.block("train", 3)
+        board, frozen = fit.run.place.board, set()
+        with contextlib.suppress(RunEnded):
+            while len(frozen) < 6 and fit.pause(0.0005):
+                for worker, handle in list(fit.run.crew._handles.items()):
+                    held = board.held(worker, handle.job["generation"])
+                    if handle not in frozen and any(lease.name == name for lease in held):
+                        frozen.add(handle)
+                        fit.hit(signal.SIGSTOP, workers=[worker])
+
+    model = disturbed.fit(freeze_who_takes_it, {"max_iter": 100}, lease_seconds=0.4)
+    assert replaced(model) >= 6
+    assert {entry["rows"] for entry in model.history_} == {6000}
+    assert held_out_loss(model) == pytest.approx(undisturbed, rel=0.01)
+
+
+def test_workers_that_freeze_for_ever():
+    """Ten in a row on one block are no accident, nor are three of them and three deaths."""
+
+    def end(crew, silent, place):
+        crew._blame(place, ["block"], silent, "the last words")
+
+    crew = Crew(None, None, None, 99)
+    for place in range(9):
+        end(crew, True, place)
+    with pytest.raises(WorkerError, match="died or froze 10 times in a row on the block block; at"):
+        end(crew, True, 10)
+    crew = Crew(None, None, None, 99)
+    for place, silent in enumerate([True, False, False]):
+        end(crew, silent, place)
+    with pytest.raises(WorkerError, match="froze 4 times in a row on the block .*: the last words"):
+        end(crew, False, 4)
 
 
 def test_workers_that_never_get_anywhere(disturbed):

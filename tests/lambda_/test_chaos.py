@@ -24,8 +24,7 @@ from .conftest import PARAMETERS, SETTINGS, at_random, meanwhile
 SEEDS = range(int(os.environ.get("CIRRUS_TEST_CHAOS", "1")))
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    # A campaign runs beside whatever else the machine does.
-    pytest.mark.timeout(120 if len(SEEDS) < 2 else 600),
+    pytest.mark.timeout(120),
 ]
 
 
@@ -33,12 +32,11 @@ pytestmark = [
 def killed(world, seed):
     """Kill one or two workers at a time, once some have reported something since the last time.
 
-    However slow the machine is: four deaths in a row without a report rightly end a fit, and one
-    whose workers are killed as fast as they start may take for ever.
+    However slow the machine is: four deaths in a row without a report rightly end a fit.
     """
 
     def kill(draw):
-        if world.deeds >= 20 or not world.has_gone_on():
+        if not world.has_gone_on():
             return
         busy = [slot for slot in world.emulator.slots() if slot.state == "busy"]
         for slot in draw.sample(busy, min(len(busy), draw.randint(1, 2))):
@@ -52,12 +50,9 @@ def killed(world, seed):
 
 @contextlib.contextmanager
 def frozen(world, seed):
-    """Freeze workers for longer than their lease, and three in ten.
-
-    Of half of them, four in a row sometimes freeze on the same block, which rightly ends the fit.
-    """
+    """Freeze half of the workers, for longer than their lease."""
     world.emulator.faults.plan = FaultPlan(
-        seed, freeze=0.3, freeze_after_seconds=(0.2, 0.8), freeze_seconds=(3.0, 4.0)
+        seed, freeze=0.5, freeze_after_seconds=(0.2, 0.8), freeze_seconds=(3.0, 4.0)
     )
     yield
 
@@ -221,4 +216,4 @@ def test_all_at_the_same_time(fit, world, undisturbed, seed):
         begin = time.monotonic()
         model = fit(lease_seconds=2.0)
     check(model, undisturbed)
-    assert time.monotonic() - begin < 300
+    assert time.monotonic() - begin < 100

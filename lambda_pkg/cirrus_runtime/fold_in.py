@@ -4,7 +4,7 @@ from ctypes import c_double, c_int, c_size_t, c_uint32, c_void_p
 
 import numpy as np
 
-from cirrus_runtime.kernels import declare
+from .kernels import declare
 
 _fold_in = declare(
     "cirrus_fold_in",
@@ -19,8 +19,9 @@ def fold_in(X, weights, components, item_bias, mean, alpha, biased):
 
     Parameters
     ----------
-    X : CSR array of shape (n_users, n_items), float32 or float64
-        Ratings, as :func:`~sklearn_cirrus._rating_matrix.rating_matrix` returns them.
+    X : object with the arrays of a CSR matrix of shape (n_users, n_items)
+        ``indptr`` and ``indices`` of int32 or int64, both the same; ``data``, the ratings, of
+        float32 or float64.
     weights : array of shape (X.nnz,) and of X's dtype, or None
         Of the ratings; None: all are one.
     components : array of shape (n_components, n_items)
@@ -44,11 +45,12 @@ def fold_in(X, weights, components, item_bias, mean, alpha, biased):
     table[:, n_components:d] = 1.0
     offsets = item_bias.astype(np.float64) + mean
     scratch = np.empty((width + 1) * width)
-    users = np.empty((X.shape[0], d))
+    n_users = len(X.indptr) - 1
+    users = np.empty((n_users, d))
     _fold_in(
         *(X.indptr.ctypes.data, X.indices.ctypes.data, X.indices.itemsize == 8),
         *(X.data.ctypes.data, None if weights is None else weights.ctypes.data),
-        *(X.data.itemsize == 8, X.shape[0], table.ctypes.data, offsets.ctypes.data, d),
+        *(X.data.itemsize == 8, n_users, table.ctypes.data, offsets.ctypes.data, d),
         *(float(alpha), scratch.ctypes.data, users.ctypes.data),
     )
     return users
