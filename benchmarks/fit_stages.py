@@ -32,7 +32,7 @@ CLIENT = {
     "open": [("sklearn_cirrus/_place.py", "open_place"), ("sklearn_cirrus/_place.py", "put_up")],
     "create": [("sklearn_cirrus/_recovery.py", "create")],
     "start workers": [("sklearn_cirrus/_crew.py", "start")],
-    "cut": [("sklearn_cirrus/_ingest.py", "make_blocks")],
+    "cut": [("sklearn_cirrus/_ingest.py", "cut")],
     "encode": [("cirrus_runtime/blocks.py", "encode_block")],
     "write": [("cirrus_runtime/store.py", "put")],
     "offer": [("cirrus_runtime/board_redis.py", "offer")],

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from cirrus_runtime.blocks import Block
 
-from ._ingest import row_bytes
+from ._ingest import Blocks, row_bytes
 
 _SMALL = 1 << 20  # bytes of a block that is not worth dividing
 _BLOCKS = 16  # of data that is larger: enough to keep several workers busy to the end
@@ -23,8 +23,8 @@ def count_exact_blocks(X, n_rows, block_bytes):
     return int(min(n_rows, -(-total // size)))
 
 
-def make_exact_blocks(X, labels, weights, n_blocks):
-    """Yield the rows of X in blocks.
+class ExactBlocks(Blocks):
+    """The rows of X in blocks; each is cut when it is asked for.
 
     Parameters
     ----------
@@ -33,17 +33,19 @@ def make_exact_blocks(X, labels, weights, n_blocks):
         Class indices.
     weights : float64 array of shape (n_samples,) or None
     n_blocks : int
-
-    Yields
-    ------
-    Block
     """
-    n = X.shape[0]
-    gather = _sparse_part if sparse.issparse(X) else _dense_part
-    for i in range(n_blocks):
-        part = slice(n * i // n_blocks, n * (i + 1) // n_blocks)
+
+    def __init__(self, X, labels, weights, n_blocks):
+        super().__init__(X, labels, weights, None, n_blocks)
+
+    def cut(self, number):
+        """Return the block of a number."""
+        X, labels, weights, *_ = self._given
+        n = X.shape[0]
+        part = slice(n * number // self._n_blocks, n * (number + 1) // self._n_blocks)
+        gather = _sparse_part if sparse.issparse(X) else _dense_part
         indptr, indices, values = gather(X, part)
-        yield Block(
+        return Block(
             indptr=indptr,
             indices=indices,
             data=_narrowed(values),

@@ -106,6 +106,7 @@ class FullBatchRun(Run):
         if self._epoch == 0:
             self._publish()
             self.crew.start(self._train.n_blocks)
+            self._train = self.place.share(self._train)
             self._put_blocks()
         reports = None
         while reports is None:
@@ -149,7 +150,7 @@ class FullBatchRun(Run):
         self._progress(0, entry)
 
     def _draw_up(self, kind):
-        name = self.keys.block
+        name = (self._train.keys or self.keys).block
         return [
             Lease(0, self._kind, self._epoch, block, name("train", block))
             for block in range(self._train.n_blocks)

@@ -6,12 +6,16 @@ user's rows are sorted. No more than one block is in memory besides X itself.
 
 from ctypes import c_int, c_int64, c_size_t, c_void_p
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
-from cirrus_runtime.blocks import Block
+from cirrus_runtime.blocks import Block, encode_block
 from cirrus_runtime.kernels import declare
+from cirrus_runtime.keys import RunKeys
+
+from ._content import content_of
 
 _gather_csr = declare(
     "cirrus_gather_csr",
@@ -37,11 +41,20 @@ class Part:
         Read once, one after the other.
     n_blocks : int
     n_rows : int
+    keys : RunKeys or None
+        Of the names of the blocks in the store; None: those of the run that puts them.
     """
 
     blocks: object
     n_blocks: int
     n_rows: int
+    keys: RunKeys | None = None
+
+    def put(self, store, keys, kind):
+        """Put the blocks into a store; yield the number of each that is there."""
+        for number, block in enumerate(self.blocks):
+            store.put(keys.block(kind, number), encode_block(block))
+            yield number
 
 
 def row_bytes(X):
@@ -64,8 +77,8 @@ def count_blocks(X, n_rows, n_workers, block_bytes):
     return int(min(n_rows, -(-total // size)))
 
 
-def make_blocks(X, labels, weights, rows, n_blocks, center=None):
-    """Yield blocks of some rows of X.
+class Blocks:
+    """Blocks of some rows of X; each is cut when it is asked for.
 
     Parameters
     ----------
@@ -79,25 +92,47 @@ def make_blocks(X, labels, weights, rows, n_blocks, center=None):
         Number of blocks, of nearly equal numbers of rows.
     center : float64 array of shape (n_features,), optional
         Subtracted from the rows, if X is dense.
-
-    Yields
-    ------
-    Block
     """
-    X = walkable(X)
-    gather = gather_sparse_rows if sparse.issparse(X) else _gather_dense_rows
-    implicit = sparse.issparse(X) and has_ones_only(X)
-    for i in range(n_blocks):
-        part = rows[len(rows) * i // n_blocks : len(rows) * (i + 1) // n_blocks]
-        indptr, indices, data = gather(X, part, center, implicit)
-        yield Block(
+
+    def __init__(self, X, labels, weights, rows, n_blocks, center=None):
+        self._given = X, labels, weights, rows, center
+        self._n_blocks = n_blocks
+
+    def __iter__(self):
+        return map(self.cut, range(self._n_blocks))
+
+    def content(self):
+        """Return what tells these blocks from others, in this process."""
+        return content_of(*self._given, np.array(self._n_blocks))
+
+    @cached_property
+    def _X(self):
+        return walkable(self._given[0])
+
+    @cached_property
+    def _implicit(self):
+        return sparse.issparse(self._X) and has_ones_only(self._X)
+
+    def cut(self, number):
+        """Return the block of a number."""
+        _, labels, weights, rows, center = self._given
+        n = self._n_blocks
+        part = rows[len(rows) * number // n : len(rows) * (number + 1) // n]
+        gather = gather_sparse_rows if sparse.issparse(self._X) else _gather_dense_rows
+        indptr, indices, data = gather(self._X, part, center, self._implicit)
+        return Block(
             indptr=indptr,
             indices=indices,
             data=data,
             labels=labels[part],
             weights=None if weights is None else weights[part],
-            n_features=X.shape[1],
+            n_features=self._X.shape[1],
         )
+
+
+def make_blocks(*given):
+    """Return an iterator over the :class:`Blocks` of the same parameters."""
+    return iter(Blocks(*given))
 
 
 def walkable(X):

@@ -236,7 +236,10 @@ def _plain(value):
     """Return what JSON has no form for as a number, if it is one, or as a short text."""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return _finite(value.item())
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # a user's class may raise anything, and a journal fails no fit
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 200 else text[:197] + "..."
 
 

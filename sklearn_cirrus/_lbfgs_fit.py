@@ -6,7 +6,7 @@ import numpy as np
 
 from cirrus_runtime.protocol import TrainJob
 
-from ._exact_blocks import count_exact_blocks, make_exact_blocks
+from ._exact_blocks import ExactBlocks, count_exact_blocks
 from ._full_batch import FullBatchRun
 from ._ingest import Part, row_bytes
 from ._lambda_settings import complete_config
@@ -149,5 +149,5 @@ class LbfgsFit:
         """Return the data: its blocks are made when the trainer asks for them."""
         n = self.X.shape[0]
         n_blocks = count_exact_blocks(self.X, n, self.config.block_bytes)
-        blocks = make_exact_blocks(self.X, self.labels, self.weights, n_blocks)
+        blocks = ExactBlocks(self.X, self.labels, self.weights, n_blocks)
         return Part(blocks, n_blocks, n)

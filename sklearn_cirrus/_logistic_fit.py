@@ -12,7 +12,7 @@ from cirrus_runtime.server import ModelSpec
 
 from ._columns import Columns
 from ._convergence import look_for_better
-from ._ingest import Part, count_blocks, make_blocks
+from ._ingest import Blocks, Part, count_blocks
 from ._lambda_settings import complete_config
 from ._logistic_state import LogisticOutcome, LogisticState, weights_of_user
 from ._open_run import open_run
@@ -129,7 +129,10 @@ class LogisticFit:
     def _split(self):
         """Return the rows to train on, in random order, and those held out."""
         n = self.X.shape[0]
-        rows = np.random.default_rng(self.seed).permutation(n).astype(np.int64, copy=False)
+        # Workers shuffle each block by the seed. Which rows it has can be the same for all fits
+        # that differ by chance alone: then they may share it.
+        order = 0 if self.params.random_state is None else self.seed
+        rows = np.random.default_rng(order).permutation(n).astype(np.int64, copy=False)
         if not self.params.early_stopping or self.one_pass:
             return rows, rows[:0]
         return train_test_split(
@@ -159,7 +162,7 @@ class LogisticFit:
         if weights is not None and not self.one_pass:
             weights = weights / weights[rows].mean()  # so that a step has the size of a mean row's
         weights = None if weights is None else weights.astype(np.float32)
-        blocks = make_blocks(self.X, self.labels, weights, rows, n_blocks, columns.center)
+        blocks = Blocks(self.X, self.labels, weights, rows, n_blocks, columns.center)
         return Part(blocks, n_blocks, len(rows))
 
     def _options(self, train_rows, valid_rows, columns):

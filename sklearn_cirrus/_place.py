@@ -15,8 +15,10 @@ from cirrus_runtime.store_memory import MemoryStore
 
 from ._aws_session import make_client
 from ._cost import Meter
+from ._ingest import Blocks
 from ._outcome import CutShort
 from ._scratch import scratch_folder
+from ._shared_blocks import SharedPart, is_shared_here
 from .servers import WorkerAccess, open_servers, reopen_servers
 from .workers.inline import InlineBackend
 from .workers.local import LocalBackend
@@ -38,6 +40,7 @@ class Place:
         self.store = store
         self.backend = backend
         self.grows = False
+        self._shared = []
         self._access = None
         self._meter = self._max_cost = None
 
@@ -72,6 +75,11 @@ class Place:
     def redis_urls(self):
         """Urls of the servers, as workers are to reach them; the first has the board."""
         return [] if self._access is None else self._access.urls
+
+    @property
+    def clients(self):
+        """Clients of the servers for questions of this process; none on backend inline."""
+        return [] if self._access is None else _open_clients(self._urls, self._config.retry_seconds)
 
     def complete(self, job):
         """Return the job with the places where it runs."""
@@ -125,6 +133,21 @@ class Place:
         except ServerUnavailable:
             return False
 
+    def share(self, part):
+        """Return a part of the data, as one whose blocks fits on other threads have too if it can.
+
+        Parameters
+        ----------
+        part : Part or None
+        """
+        if not isinstance(getattr(part, "blocks", None), Blocks):
+            return part
+        if not is_shared_here() or isinstance(self.store, MemoryStore):
+            return part
+        shared = SharedPart(part, self.store.url)
+        self._shared.append(shared)
+        return shared
+
     def _open(self, urls):
         """Open board and engine on servers, and draw up an access for workers."""
         config = self._config
@@ -151,6 +174,8 @@ class Place:
         finally:
             self.board.close()
             self.engine.close()
+            for part in self._shared:
+                part.release()
             self.store.close()
             if self._meter is not None:
                 self._meter.stop()
@@ -238,7 +263,9 @@ _clients = {}
 def _open_clients(urls, seconds):
     """Return the clients of this process for urls: a fit need not connect anew."""
     key = os.getpid(), urls, seconds  # a fork must not talk on its parent's connections
-    if key not in _clients:
+    clients = _clients.get(key)
+    if clients is None:
+        clients = [connect(url, seconds) for url in urls]
         _clients.clear()
-        _clients[key] = [connect(url, seconds) for url in urls]
-    return _clients[key]
+        _clients[key] = clients
+    return clients

@@ -8,10 +8,12 @@ from contextvars import ContextVar
 
 from ._journal import VERSION, Journal, journal_folder
 from ._outcome import CutShort
+from ._server_load import ServerLoad
 from .exceptions import CirrusError
 
 _STATE_SECONDS = 2.0  # between two lines on the workers while nothing happens to them
-_MEMORY_SECONDS = 10.0  # between two questions to the server
+_ASK_SECONDS = 2.0  # between two questions to the server
+_FIRST_SECONDS = 0.5  # until the first: a fit that is over by then is not asked about
 _KEPT_EPOCHS = 4096  # all of the first, then every second, from 8192 on every fourth, ...
 _LARGE = 1 << 20  # bytes of data of a fit that lasts long enough to be seen at once
 
@@ -50,9 +52,10 @@ class RunJournal:
         self._journal = Journal(journal_folder(fit.config.journal), run_id)
         self._rows = self._n_epochs = self._relaunches = self._restarts = self._n_faults = 0
         self._stopped = False
-        self._standing = self._memory = None
+        self._standing = None
+        self._load, self._server = ServerLoad(), {}
         self._began = self._stated = time.perf_counter()
-        self._asked = self._began - _MEMORY_SECONDS
+        self._asked = self._began + _FIRST_SECONDS - _ASK_SECONDS
 
     def begin(self, run):
         """Write the beginning; ``run`` is what is to be watched."""
@@ -110,15 +113,14 @@ class RunJournal:
         if not self._journal.is_on:
             return
         cost = self._run.place.cost
-        reason = "done"
-        if error is not None:
-            reason = "failed" if isinstance(error, Exception) else "interrupted"
-        elif self._stopped:
-            reason = "stopped"
-        elif self._max_cost is not None and cost >= self._max_cost:
-            reason = "budget"
+        is_spent = self._max_cost is not None and cost >= self._max_cost
+        reason = "stopped" if self._stopped else "budget" if is_spent else "done"
         self._journal.write(
-            "end", reason=reason, error=explain(error), seconds=self._seconds(), cost=cost
+            "end",
+            reason=reason_of(error, reason),
+            error=explain(error),
+            seconds=self._seconds(),
+            cost=cost,
         )
         self._journal.close()
 
@@ -140,9 +142,12 @@ class RunJournal:
     def _state(self, rows, now):
         """Write how the workers stand, what befell them, and what the server holds."""
         crew = self._run.crew
-        if now - self._asked > _MEMORY_SECONDS and self._run.place.redis_urls:
+        if now - self._asked > _ASK_SECONDS and self._run.place.redis_urls:
             self._asked = now
-            self._memory = _memory(self._run.server)
+            self._server = {
+                "memory": _memory(self._run.server),
+                **(self._load.ask(self._run.place.clients) or {}),
+            }
         faults = list(crew.faults)[self._n_faults :]
         self._n_faults += len(faults)
         self._journal.write(
@@ -152,8 +157,15 @@ class RunJournal:
             cost=self._run.place.cost,
             **self._standing,
             faults=faults,
-            memory=self._memory,
+            **self._server,
         )
+
+
+def reason_of(error, otherwise):
+    """Return why something has ended, for a journal: ``otherwise`` if it was by no exception."""
+    if error is None:
+        return otherwise
+    return "failed" if isinstance(error, Exception) else "interrupted"
 
 
 def explain(error):

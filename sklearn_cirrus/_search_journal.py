@@ -3,7 +3,7 @@
 import time
 
 from ._journal import VERSION, Journal, journal_folder
-from ._run_journal import describe, explain, search_under_way
+from ._run_journal import describe, explain, reason_of, search_under_way
 
 
 class SearchJournal:
@@ -55,13 +55,10 @@ class SearchJournal:
         search_under_way.reset(self._token)
         if not self._journal.is_on:
             return
-        reason = "stopped" if self._is_stopped else "done"
-        if error is not None:
-            reason = "failed" if isinstance(error, Exception) else "interrupted"
         self._tell_standing()
         self._journal.write(
             "end",
-            reason=reason,
+            reason=reason_of(error, "stopped" if self._is_stopped else "done"),
             error=explain(error),
             seconds=time.perf_counter() - self._began,
             cost=self._cost,

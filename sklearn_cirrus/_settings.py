@@ -45,8 +45,8 @@ class Config:
         ``CIRRUS_ENGINE``.
     store_url : str or None, default=None
         ``file:///folder`` or ``s3://bucket/prefix`` for blocks of data. None: a private
-        temporary folder that goes with the process. Blocks are removed after each fit.
-        ``CIRRUS_STORE_URL``.
+        temporary folder that goes with the process. Blocks are removed after each fit, or
+        if fits on joblib's threads share them, with these threads. ``CIRRUS_STORE_URL``.
     prefetch : bool, default=True
         Whether workers load the next block while they compute. ``CIRRUS_PREFETCH``.
     block_bytes : int, default=8388608

@@ -18,7 +18,6 @@ import uuid
 
 import numpy as np
 
-from cirrus_runtime.blocks import encode_block
 from cirrus_runtime.course import MOST_WEIGHTS, Course, Penalty
 from cirrus_runtime.errors import CirrusError
 
@@ -104,6 +103,7 @@ class Run(LastingRun):
             self._first.schedule = schedule.state()
         self._go_back_to(self._first)
         self.crew.start(train.n_blocks)
+        self._train, self._valid = self.place.share(train), self.place.share(valid)
         logger.info("run %s: %d rows in %d blocks", self.keys.run_id, train.n_rows, train.n_blocks)
         self._put_blocks()
         outcome = None
@@ -127,8 +127,9 @@ class Run(LastingRun):
         """Put all blocks; in the first epoch, offer each as soon as it is there."""
         lost = None
         for kind, part in (("train", self._train), ("valid", self._valid)):
-            for number, block in enumerate(part.blocks if part is not None else ()):
-                self.place.store.put(self.keys.block(kind, number), encode_block(block))
+            if part is None:
+                continue
+            for number in part.put(self.place.store, self.keys, kind):
                 if lost:
                     continue
                 waiting = self._round("train").waiting
@@ -155,9 +156,10 @@ class Run(LastingRun):
     def _draw_up(self, kind):
         """Return the leases of a round, without their numbers."""
         if kind == "loss":
-            return loss_leases(self.keys, self._valid.n_blocks, self._epoch)
-        more = self._epoch, self._schedule, self.job.seed
-        return train_leases(self.keys, self._train.n_blocks, *more)
+            valid = self._valid
+            return loss_leases(valid.keys or self.keys, valid.n_blocks, self._epoch)
+        train, more = self._train, (self._epoch, self._schedule, self.job.seed)
+        return train_leases(train.keys or self.keys, train.n_blocks, *more)
 
     def _offer(self, waiting, count):
         """Offer the first leases that wait."""

@@ -61,6 +61,7 @@ def get_config(**overrides):
     values |= {name: value for name, value in overrides.items() if value is not None}
     if TASK_VARIABLE in os.environ:  # a joblib task: its worker is all that it has
         values |= {"backend": "inline", "n_workers": None, "dashboard": False}
+        values["journal"] = "off"  # it is the call that is shown
     return replace(Config(), **values)
 
 

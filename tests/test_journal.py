@@ -312,11 +312,18 @@ def test_no_secret_is_in_it(tmp_path):
     assert [event.get("error") for event in events_of(path)] == [None, "OSError"]
 
 
+class Unspeakable:
+    def __repr__(self):
+        raise RuntimeError
+
+
 def test_values_that_json_has_not(tmp_path):
     journal = Journal(tmp_path, "odd")
     journal.write("epoch", loss=float("nan"), n=np.int64(3), x=np.float32("inf"), f=len, l=[np.nan])
+    journal.write("epoch", params={"memory": Unspeakable()})
     journal.close()
-    (event,) = events_of(*tmp_path.iterdir())
+    event, other = events_of(*tmp_path.iterdir())
+    assert other["params"] == {"memory": "<Unspeakable>"}
     assert event == {
         "event": "epoch",
         "loss": None,

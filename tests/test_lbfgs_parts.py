@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from cirrus_runtime.blocks import decode_block, encode_block
-from sklearn_cirrus._exact_blocks import count_exact_blocks, make_exact_blocks
+from sklearn_cirrus._exact_blocks import ExactBlocks, count_exact_blocks
 from sklearn_cirrus._moments import Moments
 from sklearn_cirrus._smallest import smallest
 from sklearn_cirrus._variables import Variables, covariance_of
@@ -37,7 +37,7 @@ def test_blocks_hold_the_very_values_in_order(random, values, dtype, form, n_blo
         X[:] = 1.0
     labels = random.integers(0, 2, 50).astype(np.float32)
     weights = random.random(50)
-    blocks = list(make_exact_blocks(form(X), labels, weights, n_blocks))
+    blocks = list(ExactBlocks(form(X), labels, weights, n_blocks))
     blocks = [decode_block(b"".join(encode_block(block)), "b") for block in blocks]
     assert len(blocks) == n_blocks
     assert np.array_equal(np.vstack([rows_of(block) for block in blocks]), X)

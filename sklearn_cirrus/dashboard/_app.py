@@ -127,7 +127,8 @@ def make_app(records, is_closing):
         axis = request.query_params.get("axis", "seconds")
         if record is None or axis not in AXES:
             return _refuse(404, "there is no such run, or no such axis")
-        return _answer(curves_of(record, axis))
+        parts = records.parts(record.name) if record.kind == "search" else ()
+        return _answer(curves_of(record, axis, parts))
 
     def leaderboard(request):
         record = records.get(request.path_params["name"])
@@ -172,8 +173,8 @@ def _check(wanted, record):
     what = wanted.get("command") if isinstance(wanted, dict) else None
     if what == "stop":
         return {"command": "stop"}
-    if record.start is None or record.start.get("kind") != "search":
-        raise ValueError("a run can only be stopped")
+    if record.kind != "search":
+        raise ValueError(f"a {record.kind or 'run'} can only be stopped")
     if what == "drop":
         candidates = wanted.get("candidates")
         known = range(len(record.candidates))

@@ -5,12 +5,17 @@ import time
 from array import array
 
 from .._journal import is_held
+from ._speeds import left_of, speeds_of
 
 _OF_EPOCH = ("seconds", "cost", "rows", "updates", "train_loss", "valid_loss")
-_OF_STATE = ("seconds", "working", "starting", "waiting", "relaunches")
+_OF_STATE = (
+    *("seconds", "cost", "working", "starting", "waiting", "relaunches"),
+    *("done", "running", "queued"),  # tasks of a call
+    *("server_memory", "server_ops", "server_load"),
+)
+_OF_CANDIDATE = ("epochs", "held_out_loss", "train_loss", "status")
 _CHUNK = 1 << 20  # bytes that are read at a time
 _SILENCE_SECONDS = 3.0  # of a journal that is still written to: then its process is looked for
-_RECENT = 20  # epochs that say how fast a run is
 _SHOWN_FAULTS = 20
 _NAN = float("nan")
 
@@ -34,7 +39,8 @@ class Record:
     candidates : list of dict
         Parameters.
     standing : dict
-        By candidate: epochs, held-out loss, train loss, status.
+        By candidate: epochs, held-out loss, train loss, status; of a call: score, number of
+        scores, metric.
     """
 
     def __init__(self, path):
@@ -135,8 +141,28 @@ class Record:
         "stopping": _take_stopping,
         "candidates": _take_candidates,
         "standing": _take_standing,
+        "scores": _take_standing,
         "refused": _take_refused,
     }
+
+    @property
+    def kind(self):
+        """``run``, ``search`` or ``call``."""
+        return (self.start or {}).get("kind")
+
+    @property
+    def has_ended(self):
+        """Whether the journal tells of its end."""
+        return self._end is not None
+
+    @property
+    def remaining(self):
+        """How many epochs, or tasks of a call, there are still to be, or None."""
+        if self.kind == "call":
+            total, done = self._state.get("total"), self._state.get("done")
+        else:
+            total, done = (self.start or {}).get("max_iter"), self._epoch.get("epoch", 0)
+        return None if None in (total, done) else max(0, total - done)
 
     @property
     def status(self):
@@ -153,7 +179,9 @@ class Record:
         latest = max((self._epoch, self._state), key=lambda event: event.get("seconds", 0.0))
         seconds = last.get("seconds", latest.get("seconds", 0.0))
         cost = last.get("cost", latest.get("cost"))
-        rates = self._rates()
+        state, speeds = self._state, speeds_of(self)
+        left = left_of(self, speeds)
+        spending = speeds["cost_per_second"]
         names = ("id", "kind", "time", "estimator", "params", "settings", "max_iter", "search")
         return {
             **{name: start.get(name) for name in (*names, "candidate", "splits")},
@@ -167,67 +195,38 @@ class Record:
             "objective": self._epoch.get("objective"),
             "rows_of_data": start.get("rows"),
             "rows": latest.get("rows", 0),
-            **rates,
-            "forecast": self._forecast(cost, rates),
-            "workers": {name: self._state.get(name) for name in _OF_STATE[1:4]},
-            "cold_starts": self._state.get("cold_starts"),
-            "relaunches": max(e.get("relaunches") or 0 for e in (self._state, self._epoch)),
+            **speeds,
+            "left": left,
+            "forecast": None if None in (cost, left, spending) else cost + left * spending,
+            "workers": {name: state.get(name) for name in ("working", "starting", "waiting")},
+            "tasks": {name: state.get(name) for name in ("done", "running", "queued", "total")},
+            **{name: state.get(name) for name in ("cold_starts", "copies", "bytes", "memory")},
+            **{name: state.get(name) for name in ("server_memory", "server_limit")},
+            **{name: state.get(name) for name in ("server_ops", "server_load")},
+            "relaunches": max(event.get("relaunches") or 0 for event in (state, self._epoch)),
             "restarts": self._epoch.get("restarts", 0),
-            "memory": self._state.get("memory"),
             "faults": self._faults[-_SHOWN_FAULTS:],
             "refused": self._refused[-_SHOWN_FAULTS:],
             "n_candidates": len(self.candidates),
         }
 
-    def _rates(self):
-        """Return rows, updates, US dollars and epochs a second: of late, or in all at the end."""
-        columns = self.epochs
-        n = len(columns["seconds"])
-        first = 0 if self._end is not None else max(0, n - 1 - _RECENT)
-        names = ("rows", "updates", "cost")
-        if n < 2 or columns["seconds"][-1] <= columns["seconds"][first]:
-            return dict.fromkeys((*(f"{name}_per_second" for name in names), "epoch_seconds"))
-        passed = columns["seconds"][-1] - columns["seconds"][first]
-        rates = {
-            f"{name}_per_second": _plain((columns[name][-1] - columns[name][first]) / passed)
-            for name in names
-        }
-        return rates | {"epoch_seconds": passed / (n - 1 - first)}
-
-    def _forecast(self, cost, rates):
-        """Return US dollars in the end, if all epochs are run; None if that is not known."""
-        most, seconds = (self.start or {}).get("max_iter"), rates["epoch_seconds"]
-        if self._end is not None or None in (most, seconds, cost, rates["cost_per_second"]):
-            return None
-        left = max(0, most - self._epoch.get("epoch", 0))
-        return cost + left * seconds * rates["cost_per_second"]
-
     def leaderboard(self):
-        """Return the candidates that were trained, the smallest held-out loss first."""
+        """Return the candidates of which there is a result, the best first."""
+        is_call = self.kind == "call"
+        names = ("score", "splits", "metric") if is_call else _OF_CANDIDATE
+        by, sign = ("score", -1.0) if is_call else ("held_out_loss", 1.0)
         rows = []
-        for candidate, (epochs, held_out, train, status) in self.standing.items():
+        for candidate, values in self.standing.items():
             params = self.candidates[candidate] if candidate < len(self.candidates) else {}
             rows.append(
-                {
-                    "candidate": candidate,
-                    "params": params,
-                    "epochs": epochs,
-                    "held_out_loss": held_out,
-                    "train_loss": train,
-                    "status": status,
-                }
+                {"candidate": candidate, "params": params, **dict(zip(names, values, strict=True))}
             )
-        return sorted(rows, key=lambda row: (row["held_out_loss"] is None, row["held_out_loss"]))
+        return sorted(rows, key=lambda row: (row[by] is None, sign * (row[by] or 0.0)))
 
 
 def _number(value):
     """Return a number as a float, nan in place of anything else."""
     return float(value) if isinstance(value, int | float) else _NAN
-
-
-def _plain(value):
-    """Return a number for JSON: None if it is nan."""
-    return None if value != value else value
 
 
 def _parse(line):

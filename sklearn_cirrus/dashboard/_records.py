@@ -61,6 +61,12 @@ class Records:
         with self._lock:
             return self._records.get(name + SUFFIX)
 
+    def parts(self, name):
+        """Return the records of the runs of a search, in the order of their beginnings."""
+        with self._lock:
+            records = [self._records[key] for key in sorted(self._records)]
+        return [one for one in records if one.start is not None and one.start.get("search") == name]
+
     def summaries(self, known):
         """Return the summaries of records that have changed, and the names of all.
 

@@ -17,6 +17,7 @@ from cirrus_runtime.task_format import TASK_VARIABLE
 from .._stages import stage
 from ..config import get_config
 from ..exceptions import ConfigurationError
+from .call_journal import CallJournal
 from .dispatcher import Dispatcher
 from .options import Options
 from .run import TaskRun
@@ -149,7 +150,8 @@ class CirrusBackend(AutoBatchingMixin, ParallelBackendBase):
 
             place = partial(LocalPlace, threads=self.inner_max_num_threads, folder=temp_folder)
         open_place = partial(_open_place, place, config, n_jobs)
-        open_run = partial(TaskRun, open_place, max_nbytes if shares else _ALL, n_jobs)
+        journal = partial(CallJournal, config, n_jobs, options, parallel)
+        open_run = partial(TaskRun, open_place, max_nbytes if shares else _ALL, n_jobs, journal)
         self._make_dispatcher = partial(Dispatcher, open_run, n_jobs, options)
         return n_jobs
 

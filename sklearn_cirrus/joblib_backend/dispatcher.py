@@ -19,6 +19,7 @@ import queue
 import threading
 
 from ..exceptions import StoreError, TaskError, WorkerError
+from .call_journal import STOPPED
 from .pace import Pace
 from .results import Outcome
 from .task import Attempt, Task
@@ -118,6 +119,8 @@ class Dispatcher:
                 self._act()
                 self._fill()
                 self._watch()
+                if self._run is not None and self._run.look(self._unfinished, self._running):
+                    self._fail_all(TaskError(STOPPED))
                 if not self._running:
                     while self._quiet:
                         self._quiet.pop().set()
@@ -146,6 +149,8 @@ class Dispatcher:
 
     def _patience(self):
         """Return how long nothing need happen."""
+        if self._run is not None and self._run.journal.is_on:
+            return _PATIENCE  # somebody may want a stop
         return _PATIENCE if self._running and (self._timeout or self._speculate) else None
 
     def _take(self, task):
@@ -216,6 +221,7 @@ class Dispatcher:
         """Run a task again whose worker has ended under it, if that was not too often."""
         task.losses += 1
         self._run.losses += 1
+        self._run.journal.note_fault(f"task {task.number}: {result.error}")
         full = result.error_type == "OutOfMemory"
         if task.running:  # its copy goes on
             return
@@ -246,6 +252,8 @@ class Dispatcher:
     def _finish(self, task, error=None, outcome=None):
         """End a task: free what it has, end its other attempts, call joblib back."""
         job = task.job
+        if self._run is not None:
+            self._run.journal.note_failure(error or outcome.error)
         with self._lock:
             # Before joblib is called back: it may end the call before the callback has returned.
             self._n_called_back += not task.is_done
@@ -265,6 +273,8 @@ class Dispatcher:
 
     def _cancel(self, over):
         """Fail all tasks; the event is set when nothing runs any more."""
+        if self._run is not None:
+            self._run.journal.note_interrupt()
         self._fail_all(TaskError("the task was cancelled, as the call that it belongs to ended"))
         self._quiet.append(over)
 

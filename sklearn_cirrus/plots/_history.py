@@ -3,13 +3,13 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._axes import axes_for
+from ._display import Display
 from ._fitted import history_of
 
 _AXES = {"epoch": "Epoch", "seconds": "Time (s)", "rows": "Rows trained on"}
 
 
-class HistoryDisplay:
+class HistoryDisplay(Display):
     """Loss against epochs, time or rows.
 
     Use :meth:`from_estimator` to make one.
@@ -105,30 +105,7 @@ class HistoryDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, name=None, **kwargs):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            None: those of a new figure.
-        name : str, optional
-            For the legend; None: that of the display.
-        **kwargs : dict
-            Of the lines, as for :meth:`matplotlib.axes.Axes.plot`.
-
-        Returns
-        -------
-        HistoryDisplay
-
-        Raises
-        ------
-        ImportError
-            If there is no matplotlib.
-        """
-        self.ax_ = ax = axes_for(ax, f"{type(self).__name__}.plot")
-        self.figure_ = ax.figure
-        name = self.name if name is None else name
+    def _draw(self, ax, name, kwargs):
         prefix = f"{name}, " if name else ""
         marker = "o" if len(self.x) == 1 else None  # a line of one point is not seen
         first = {"label": f"{prefix}training", "marker": marker} | kwargs
@@ -143,8 +120,6 @@ class HistoryDisplay:
                 *(self.x[best], self.valid_loss[best], "o"), color=self.lines_[1].get_color()
             )
         ax.set(xlabel=_AXES[self.x_name], ylabel="Loss")
-        ax.legend()
-        return self
 
 
 def plot_history(estimator, *, x="epoch", name=None, ax=None, **kwargs):

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ._axes import axes_for
+from ._display import Display
 from ._fitted import history_of
 
 
-class ScalingDisplay:
+class ScalingDisplay(Display):
     """Rows a second against workers, beside what they would be if workers lost nothing.
 
     Use :meth:`from_results` or :meth:`from_estimators` to make one.
@@ -119,30 +119,7 @@ class ScalingDisplay:
             results.setdefault(workers, []).append(rows / history[-1]["seconds"])
         return cls.from_results(results, name=name, ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, name=None, **kwargs):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            None: those of a new figure.
-        name : str, optional
-            For the legend; None: that of the display.
-        **kwargs : dict
-            Of the line, as for :meth:`matplotlib.axes.Axes.errorbar`.
-
-        Returns
-        -------
-        ScalingDisplay
-
-        Raises
-        ------
-        ImportError
-            If there is no matplotlib.
-        """
-        self.ax_ = ax = axes_for(ax, f"{type(self).__name__}.plot")
-        self.figure_ = ax.figure
-        name = self.name if name is None else name
+    def _draw(self, ax, name, kwargs):
         workers = np.asarray(self.workers, float)
         middle = np.array([np.median(values) for values in self.rows_per_second])
         spread = np.array(
@@ -169,8 +146,6 @@ class ScalingDisplay:
         elif ax.get_xscale() == "linear":
             ax.xaxis.get_major_locator().set_params(integer=True)
             ax.set_ylim(bottom=0)
-        ax.legend()
-        return self
 
 
 def plot_scaling(runs, *, name=None, ax=None, **kwargs):

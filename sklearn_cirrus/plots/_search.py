@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._axes import axes_for, spans_decades
+from ._display import Display, spans_decades
 
 
-class SearchDisplay:
+class SearchDisplay(Display):
     """Scores of a search's candidates, against a parameter or by rank.
 
     Use :meth:`from_search` to make one. It takes scikit-learn's searches as well as
@@ -25,6 +25,8 @@ class SearchDisplay:
     x_name : str or None, default=None
         The parameter; None: ranks.
     score_name : str, default="score"
+    name : str, optional
+        For the legend.
 
     Attributes
     ----------
@@ -54,16 +56,17 @@ class SearchDisplay:
     'C'
     """
 
-    def __init__(self, *, x, mean, std, dropped=None, x_name=None, score_name="score"):
+    def __init__(self, *, x, mean, std, dropped=None, x_name=None, score_name="score", name=None):
         self.x = x
         self.mean = mean
         self.std = std
         self.dropped = dropped
         self.x_name = x_name
         self.score_name = score_name
+        self.name = name
 
     @classmethod
-    def from_search(cls, search, *, param=None, metric=None, ax=None, **kwargs):
+    def from_search(cls, search, *, param=None, metric=None, name=None, ax=None, **kwargs):
         """Draw the candidates of a search.
 
         Parameters
@@ -74,6 +77,8 @@ class SearchDisplay:
             if several do, candidates are drawn by rank.
         metric : str, optional
             With several metrics: which. None: the one that ``refit`` names.
+        name : str, optional
+            For the legend, when several are drawn into the same axes.
         ax : matplotlib Axes, optional
             None: those of a new figure.
         **kwargs : dict
@@ -115,39 +120,21 @@ class SearchDisplay:
             dropped=results.get("dropped"),
             x_name=param,
             score_name=score if metric == "score" and isinstance(score, str) else metric,
+            name=name,
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            None: those of a new figure.
-        **kwargs : dict
-            Of the candidates, as for :meth:`matplotlib.axes.Axes.errorbar`.
-
-        Returns
-        -------
-        SearchDisplay
-
-        Raises
-        ------
-        ImportError
-            If there is no matplotlib.
-        """
-        self.ax_ = ax = axes_for(ax, f"{type(self).__name__}.plot")
-        self.figure_ = ax.figure
+    def _draw(self, ax, name, kwargs):
         mean, std = np.asarray(self.mean, float), np.asarray(self.std, float)
+        prefix = f"{name}, " if name else ""
         by_rank = self.x_name is None
         x, is_ordered = self._places(ax)
         n = len(mean)
         dropped = np.zeros(n, bool) if self.dropped is None else np.asarray(self.dropped, bool)
         self.errorbars_ = []
         for rows, look in (
-            (~dropped, {"label": "candidates"}),
-            (dropped, {"label": "dropped early", "markerfacecolor": "none"}),
+            (~dropped, {"label": f"{prefix}candidates"}),
+            (dropped, {"label": f"{prefix}dropped early", "markerfacecolor": "none"}),
         ):
             rows = rows & np.isfinite(mean)
             if rows.any():
@@ -160,13 +147,11 @@ class SearchDisplay:
             (self.line_,) = ax.plot(at, top, color="C0", alpha=0.5, zorder=0)
         best = int(np.nanargmax(np.where(dropped & ~dropped.all(), np.nan, mean)))
         (self.best_,) = ax.plot(
-            *(x[best], mean[best], "*"), color="C1", markersize=12, zorder=3, label="best"
+            *(x[best], mean[best], "*"), color="C1", markersize=12, zorder=3, label=f"{prefix}best"
         )
         ax.set(
             xlabel="Rank" if by_rank else self.x_name, ylabel=f"{self.score_name} on held-out rows"
         )
-        ax.legend()
-        return self
 
     def _places(self, ax):
         """Return where the candidates are on the axis and whether that is a scale; label it."""
@@ -202,7 +187,7 @@ def _metric(search, metric):
     return metric
 
 
-def plot_search(search, *, param=None, metric=None, ax=None, **kwargs):
+def plot_search(search, *, param=None, metric=None, name=None, ax=None, **kwargs):
     """Draw the candidates of a search: :meth:`SearchDisplay.from_search`.
 
     Parameters
@@ -212,6 +197,8 @@ def plot_search(search, *, param=None, metric=None, ax=None, **kwargs):
         Parameter to draw the scores against.
     metric : str, optional
         With several metrics: which.
+    name : str, optional
+        For the legend.
     ax : matplotlib Axes, optional
     **kwargs : dict
         Of the candidates.
@@ -231,4 +218,4 @@ def plot_search(search, *, param=None, metric=None, ax=None, **kwargs):
     >>> display.ax_.get_xlabel()
     'C'
     """
-    return SearchDisplay.from_search(search, param=param, metric=metric, ax=ax, **kwargs)
+    return SearchDisplay.from_search(search, param=param, metric=metric, name=name, ax=ax, **kwargs)

@@ -2,6 +2,7 @@
 #include "ingest.h"
 
 #include <math.h>
+#include <string.h>
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
@@ -88,5 +89,25 @@ void cirrus_column_peaks(const void *indices, int wide_index, const void *data, 
         PEAKS(int32_t, double)
     } else {
         PEAKS(int32_t, float)
+    }
+}
+
+__extension__ typedef unsigned __int128 wide;
+
+void cirrus_condense(const void *data, size_t n_bytes, const uint64_t *key, uint64_t *out) {
+    enum { WORDS = CIRRUS_CHUNK / 8 };
+    const char *at = data;
+    uint64_t words[WORDS];
+    for (; n_bytes; at += CIRRUS_CHUNK, out += 2) {
+        const size_t taken = n_bytes < CIRRUS_CHUNK ? n_bytes : CIRRUS_CHUNK;
+        if (taken < CIRRUS_CHUNK)
+            memset(words, 0, sizeof words);
+        memcpy(words, at, taken); /* data may lie at any address */
+        wide sum = 0;
+        for (size_t i = 0; i < WORDS; i += 2)
+            sum += (wide)(words[i] + key[i]) * (words[i + 1] + key[i + 1]);
+        out[0] = (uint64_t)sum;
+        out[1] = (uint64_t)(sum >> 64);
+        n_bytes -= taken;
     }
 }

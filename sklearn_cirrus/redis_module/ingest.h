@@ -23,4 +23,10 @@ void cirrus_gather_dense(const void *values, int wide_data, int64_t row_stride,
 void cirrus_column_peaks(const void *indices, int wide_index, const void *data, int wide_data,
                          size_t n_entries, float *peak);
 
+/* NH (of UMAC, Black et al. 1999) of every CIRRUS_CHUNK bytes, the last filled up with zeros:
+ * out gets two words for each. key has CIRRUS_CHUNK / 8 random words. Two chunks that differ
+ * have the same two words with a probability of 2^-64 over the keys. */
+#define CIRRUS_CHUNK 1024
+void cirrus_condense(const void *data, size_t n_bytes, const uint64_t *key, uint64_t *out);
+
 #endif

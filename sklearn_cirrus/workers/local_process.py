@@ -9,7 +9,7 @@ from collections import deque
 
 from .._lifeline import Lifeline
 from ..exceptions import WorkerError
-from .base import WorkerResult
+from .base import WorkerHandle, WorkerResult
 
 # A worker is one thread of arithmetic; as many BLAS threads each would fight for the cores.
 _ONE_THREAD = dict.fromkeys(
@@ -40,6 +40,8 @@ class LocalProcess:
     ----------
     handle : LocalHandle or None
         The job that it runs; kept by the pool.
+    holder : int
+        Identity of the thread that has acquired it last; kept by the pool.
     idle_since : float
         ``time.monotonic()`` at its last release; kept by the pool.
 
@@ -53,6 +55,7 @@ class LocalProcess:
         if not sys.executable:
             raise WorkerError("sys.executable is empty: there is no Python to run workers with")
         self.handle = None
+        self.holder = 0
         self.idle_since = 0.0
         self._lifeline = Lifeline()
         try:
@@ -164,3 +167,17 @@ def _signal_name(number: int) -> str:
 def _import_path() -> str:
     """Give the worker our own import path, in our order, whatever has been added to it."""
     return os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+
+
+class LocalHandle(WorkerHandle):
+    """A job on a process of a pool."""
+
+    def __init__(self, job: dict, pool, process: LocalProcess):
+        super().__init__(job)
+        self.pid = process.pid
+        self.is_killed = False
+        self._pool = pool
+        self._process = process
+
+    def kill(self) -> None:
+        self._pool.kill(self._process, self)

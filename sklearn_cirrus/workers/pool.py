@@ -2,50 +2,33 @@
 
 How it is kept together:
 
-1. ``_lock`` guards every list below and the two fields of a process that say what it does
-   (``handle``, ``idle_since``). A process is in ``_all`` from its start until it has been reaped,
-   and in ``_idle`` as well while nobody has acquired it.
-2. One thread, the listener, sleeps in ``select`` on all pipes of all processes. It alone reads
-   them, reaps what has ended, and ends what has been idle too long: ``select`` has the time limit
-   of the oldest idle process. A process that dies closes its pipes, so the death of a worker
-   wakes the listener just as a result does, and nothing polls.
+1. ``_lock`` guards every list below and the three fields of a process that say what it does
+   (``handle``, ``holder``, ``idle_since``). A process is in ``_all`` from its start until it has
+   been reaped, and in ``_idle`` as well while nobody has acquired it.
+2. One thread, the listener (``pool_listener.py``), sleeps in ``select`` on all pipes of all
+   processes. It alone reads them, reaps what has ended, and ends what has been idle too long:
+   ``select`` has the time limit of the oldest idle process. A process that dies closes its pipes,
+   so the death of a worker wakes the listener just as a result does, and nothing polls.
 3. Other threads never touch the selector: they put a process on ``_newcomers`` and wake the
    listener through a pipe.
 4. A process goes back to the idle ones *before* its result is published, so that who sees the
    result finds the process warm.
-5. A forked child forgets the pool and starts its own (``local.py``).
+5. Who waits for a process is served after all who have waited longer: however many fits there are,
+   none starves. A fit waits only while it has no worker, and is content with one; so fits that
+   have workers never wait for each other.
+6. A forked child forgets the pool and starts its own (``local.py``).
 """
 
-import contextlib
-import logging
 import os
-import selectors
-import socket
 import threading
-import time
+from collections import deque
 
 from ..exceptions import WorkerError
-from .base import WorkerHandle, WorkerResult
-from .local_process import LocalProcess
-
-_log = logging.getLogger("sklearn_cirrus.workers")
+from .local_process import LocalHandle, LocalProcess
+from .pool_listener import PoolListener
 
 
-class LocalHandle(WorkerHandle):
-    """A job on a process of the pool."""
-
-    def __init__(self, job: dict, pool: "WorkerPool", process: LocalProcess):
-        super().__init__(job)
-        self.pid = process.pid
-        self.is_killed = False
-        self._pool = pool
-        self._process = process
-
-    def kill(self) -> None:
-        self._pool.kill(self._process, self)
-
-
-class WorkerPool:
+class WorkerPool(PoolListener):
     """Worker processes that are started when needed and kept for the next fit.
 
     Parameters
@@ -66,23 +49,10 @@ class WorkerPool:
         rss_limit: int = 1 << 30,
     ):
         self._entry = entry
-        self._idle_timeout = idle_timeout
-        self._rss_limit = rss_limit
-        self._lock = threading.Lock()
-        self._freed = threading.Condition(self._lock)
         self._cap = os.cpu_count() or 1
         self._reserved = 0
-        self._all: set[LocalProcess] = set()
-        self._idle: list[LocalProcess] = []  # the longest idle first
-        self._newcomers: list[LocalProcess] = []
-        self._closed = False
-        self._selector = selectors.DefaultSelector()
-        self._woken, self._waker = socket.socketpair()
-        self._selector.register(self._woken, selectors.EVENT_READ)
-        self._listener = threading.Thread(
-            target=self._listen, name="cirrus-worker-pool", daemon=True
-        )
-        self._listener.start()
+        self._turns: deque[object] = deque()  # of those who wait for a process
+        super().__init__(idle_timeout, rss_limit)
 
     @property
     def closed(self) -> bool:
@@ -97,7 +67,9 @@ class WorkerPool:
         n : int
             How many are wanted. The cap is the number of cores, or the largest ``n`` so far.
         timeout : float, default=600.0
-            Seconds to wait when there is neither an idle process nor room for a new one.
+            Seconds to wait when there is neither an idle process nor room for a new one, and no
+            process has a job of another thread; for these a wait lasts as long as they do, unless
+            it is 0.
 
         Returns
         -------
@@ -112,11 +84,7 @@ class WorkerPool:
         """
         with self._lock:
             self._cap = max(self._cap, n)
-            if not self._freed.wait_for(self._can_serve, timeout):
-                raise WorkerError(
-                    f"no worker process became free within {timeout:g} s: other fits of this "
-                    f"process use all {self._cap}"
-                )
+            self._await_turn(timeout)
             if self._closed:
                 raise WorkerError("the pool of worker processes is closed")
             taken = [self._idle.pop() for _ in range(min(n, len(self._idle)))]
@@ -126,6 +94,8 @@ class WorkerPool:
             except WorkerError:
                 if not taken:
                     raise
+            for process in taken:
+                process.holder = threading.get_ident()
             return taken
 
     def reserve(self, n: int) -> None:
@@ -199,9 +169,33 @@ class WorkerPool:
         for process in self._all:
             process.forget()
 
+    def _await_turn(self, timeout: float) -> None:
+        """Wait until a process can be had, after all who wait longer; the caller holds the lock."""
+        turn = object()
+        self._turns.append(turn)
+
+        def is_served():
+            return self._closed or (self._turns[0] is turn and self._can_serve())
+
+        try:
+            while not self._freed.wait_for(is_served, timeout):
+                if not timeout or not self._others_work():
+                    raise WorkerError(
+                        f"no worker process became free within {timeout:g} s: other fits of this "
+                        f"process use all {self._cap}"
+                    )
+        finally:
+            self._turns.remove(turn)
+            self._freed.notify_all()  # another is the first now
+
     def _can_serve(self) -> bool:
-        """Whether a process is idle, or a new one has room, or waiting is over."""
-        return self._idle or len(self._all) < self._cap or self._closed
+        """Whether a process is idle, or a new one has room."""
+        return bool(self._idle) or len(self._all) < self._cap
+
+    def _others_work(self) -> bool:
+        """Whether a process has a job of another thread, which ends by itself."""
+        me = threading.get_ident()
+        return any(p.handle is not None and p.holder != me for p in self._all)
 
     def _spawn(self) -> LocalProcess:
         """Start a process; the caller holds the lock."""
@@ -210,103 +204,3 @@ class WorkerPool:
         self._newcomers.append(process)
         self._wake()
         return process
-
-    def _release(self, process: LocalProcess) -> None:
-        """Make a process idle and tell one who waits; the caller holds the lock."""
-        process.handle = None
-        if process in self._all:
-            process.idle_since = time.monotonic()
-            self._idle.append(process)
-        self._freed.notify_all()
-
-    def _wake(self) -> None:
-        """Make the listener look at its lists."""
-        with contextlib.suppress(OSError):  # the pool has been closed in the meantime
-            self._waker.send(b".")
-
-    def _listen(self) -> None:
-        """Serve the pipes until the pool is closed and the last process has been reaped."""
-        while True:
-            ready = self._selector.select(self._end_idle())
-            for key, _ in ready:
-                if key.fileobj is self._woken:
-                    self._woken.recv(4096)
-                elif key.fd in self._selector.get_map():  # not buried a moment ago
-                    self._serve(key.data, key.fd)
-            with self._lock:
-                newcomers, self._newcomers = self._newcomers, []
-                is_over = self._closed and not self._all
-            for process in newcomers:
-                self._selector.register(process.results, selectors.EVENT_READ, process)
-                self._selector.register(process.messages, selectors.EVENT_READ, process)
-            if is_over:
-                break
-        self._selector.close()
-        self._woken.close()
-        self._waker.close()
-
-    def _end_idle(self) -> float | None:
-        """End what has been idle too long; give the seconds until the next one will have been."""
-        with self._lock:
-            now = time.monotonic()
-            while self._idle and self._idle[0].idle_since + self._idle_timeout <= now:
-                self._idle.pop(0).end()
-            return self._idle[0].idle_since + self._idle_timeout - now if self._idle else None
-
-    def _serve(self, process: LocalProcess, descriptor: int) -> None:
-        """Read what has come on one pipe."""
-        if descriptor == process.messages:
-            lines, is_open = process.read_messages()
-            for line in lines:
-                _log.debug("worker %d: %s", process.pid, line)
-            if not is_open:
-                self._selector.unregister(descriptor)
-            return
-        try:
-            results, is_open = process.read_results()
-        except ValueError:
-            _log.warning("worker %d answered with something that is no JSON", process.pid)
-            process.kill()
-            return
-        for result in results:
-            self._finish(process, result)
-        if not is_open:
-            self._bury(process)
-
-    def _finish(self, process: LocalProcess, result: dict) -> None:
-        """Free the process and publish the result of its job."""
-        with self._lock:
-            handle = process.handle
-            if handle is None:
-                _log.warning("worker %d answered without having been asked", process.pid)
-                process.kill()
-                return
-            if result["rss"] > self._rss_limit:
-                _log.debug("worker %d is retired at %d bytes", process.pid, result["rss"])
-                process.handle = None
-                process.end()
-            else:
-                self._release(process)
-        if result["ok"]:
-            handle.finish(WorkerResult(ok=True, report=result["report"]))
-        else:
-            message = "{type}: {message}\n{traceback}".format_map(result)
-            handle.finish(WorkerResult(ok=False, error_type=result["type"], error=message))
-
-    def _bury(self, process: LocalProcess) -> None:
-        """Take a process that has ended out of the pool, and fail the job that it had."""
-        process.read_messages()
-        for descriptor in (process.results, process.messages):
-            if descriptor in self._selector.get_map():
-                self._selector.unregister(descriptor)
-        process.reap()
-        with self._lock:
-            self._all.discard(process)
-            if process in self._idle:
-                self._idle.remove(process)
-            handle = process.handle
-            self._freed.notify_all()
-        if handle is not None:
-            result = process.death()
-            _log.log(logging.DEBUG if handle.is_killed else logging.WARNING, "%s", result.error)
-            handle.finish(result)

@@ -1,13 +1,11 @@
 """Journals to look at, and a dashboard that shows them."""
 
 import json
+import math
 
 import pytest
 
-pytest.importorskip("starlette", reason="the extra dashboard is not installed")
-pytest.importorskip("uvicorn", reason="the extra dashboard is not installed")
-
-from sklearn_cirrus.dashboard import start_dashboard  # noqa: E402
+from sklearn_cirrus.dashboard import _record, start_dashboard
 
 START = {
     "event": "start",
@@ -57,6 +55,10 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def dashboard(tmp_path):
+def dashboard(tmp_path, monkeypatch):
+    """A dashboard that holds the journals of a test, which no process writes, to be written on."""
+    monkeypatch.setattr(_record, "_SILENCE_SECONDS", math.inf)
+    for name in ("starlette", "uvicorn"):
+        pytest.importorskip(name, reason="the extra dashboard is not installed")
     with start_dashboard(tmp_path) as server:
         yield server

@@ -2,6 +2,7 @@
 
 import json
 import time
+from array import array
 
 import numpy as np
 import pytest
@@ -34,9 +35,66 @@ def test_a_run_that_goes_on(write):
     assert summary["updates_per_second"] == pytest.approx(5)
     assert summary["cost_per_second"] == pytest.approx(0.005)
     assert summary["cost"] == 0.1025 and summary["seconds"] == 20.5
+    assert summary["left"] == pytest.approx(90 * 2.0)
     assert summary["forecast"] == pytest.approx(0.1025 + 90 * 2.0 * 0.005)
     assert summary["workers"] == {"working": 3, "starting": 1, "waiting": 0}
     assert summary["faults"] == ["worker 3: died"] and summary["memory"] == 4096
+
+
+def test_a_run_tells_of_its_server(write):
+    state = {"event": "state", "seconds": 3.0, "rows": 10, "cost": 0.0, "working": 1, "memory": 9}
+    server = {"server_memory": 2048, "server_limit": 4096, "server_ops": 150.0, "server_load": 0.25}
+    record = read(write("1-a1", START, state | {"seconds": 1.0}, state | server))
+    summary = record.summary()
+    assert {name: summary[name] for name in server} == server and summary["memory"] == 9
+    assert curves_of(record, "seconds")["server_load"] == [[3.0], [0.25]]
+    assert "server_load" not in curves_of(record, "rows")
+
+
+def call_state(done, **others):
+    """A call of 40 tasks, two at a time, that takes half a second and a cent for each."""
+    return {
+        "event": "state",
+        "seconds": 0.5 * done,
+        "cost": 0.01 * done,
+        "done": done,
+        "running": 2,
+        "queued": 4,
+        "total": 40,
+        "working": 1,
+        "waiting": 1,
+        "starting": 0,
+        "bytes": 1000 * done,
+        **others,
+    }
+
+
+def test_a_call(write):
+    start = {"event": "start", "version": 1, "kind": "call", "id": "c", "estimator": "f"}
+    states = map(call_state, range(31))
+    path = write("1-c", start, *states, call_state(30, seconds=15.0, faults=["task 3: died"]))
+    record = read(path)
+    summary = record.summary()
+    assert (summary["kind"], summary["status"], summary["seconds"]) == ("call", "running", 15.0)
+    assert summary["tasks"] == {"done": 30, "running": 2, "queued": 4, "total": 40}
+    assert summary["workers"] == {"working": 1, "starting": 0, "waiting": 1}
+    assert summary["tasks_per_second"] == pytest.approx(2.0)
+    assert summary["cost_per_second"] == pytest.approx(0.02)
+    assert summary["left"] == pytest.approx(5.0) and summary["forecast"] == pytest.approx(0.4)
+    assert summary["bytes"] == 30_000 and summary["faults"] == ["task 3: died"]
+    for axis, last in (("seconds", 15.0), ("cost", 0.3)):
+        x, y = curves_of(record, axis)["done"]
+        assert (x[-1], y[-1]) == (pytest.approx(last), 30.0)
+    np.testing.assert_allclose(curves_of(record, "cost")["tasks_per_second"][1], 2.0)
+    assert curves_of(record, "rows")["done"] == [[], []]
+
+
+def test_nobody_knows_how_long_a_call_of_unknown_length_takes(write):
+    start = {"event": "start", "version": 1, "kind": "call", "id": "c", "estimator": "f"}
+    path = write("1-c", start, call_state(0, total=None), call_state(3, total=None))
+    summary = read(path).summary()
+    assert summary["left"] is summary["forecast"] is None
+    assert summary["tasks_per_second"] == pytest.approx(2.0)
 
 
 def test_a_run_that_has_ended(write):
@@ -118,6 +176,36 @@ def test_the_leaderboard(write):
     assert [(row["candidate"], row["params"]["C"]) for row in record.leaderboard()] == [
         *((1, 2), (0, 1), (2, 3))
     ]
+
+
+def test_hundreds_of_runs_are_read_a_little_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_cirrus.dashboard._records._PAUSE", 0.0)
+    monkeypatch.setattr("sklearn_cirrus.dashboard._records._SECONDS", 0.002)  # a look
+    text = lines_of([START, *map(epoch, range(1, 21))])
+    for number in range(400):
+        (tmp_path / f"{number:03d}-r.jsonl").write_text(text)
+    records, known, told = Records(tmp_path), {}, {}  # told: in the order of the first time
+    deadline = time.monotonic() + 60
+    while len(told) < 400:
+        assert time.monotonic() < deadline
+        records.refresh()
+        changed, _ = records.summaries(known)
+        told |= dict.fromkeys(summary["name"] for summary in changed)
+    assert list(told) == sorted(told, reverse=True)  # the newest first
+    assert records.get("399-r").summary()["epoch"] == 20
+
+
+def test_a_million_epochs_are_a_few_hundred_points(write):
+    record, n = read(write("1-a1", START)), 1_000_000
+    for name in record.epochs:
+        record.epochs[name] = array("d", np.arange(1.0, n + 1))
+    losses = 1.0 / np.arange(1.0, n + 1)
+    losses[654_321] = 9.0
+    record.epochs["train_loss"] = array("d", losses)
+    curves = curves_of(record, "rows")
+    x, y = curves["train_loss"]
+    assert len(x) == 400 and y[x.index(654_322.0)] == 9.0  # a peak stays
+    assert len(curves["rows_per_second"][0]) <= 400 and len(json.dumps(curves)) < 50_000
 
 
 def test_records_come_and_go_with_their_files(write, tmp_path, monkeypatch):

@@ -15,6 +15,9 @@ from sklearn_cirrus.exceptions import ConfigurationError
 
 from .conftest import START, epoch
 
+for name in ("starlette", "uvicorn"):
+    pytest.importorskip(name, reason="the extra dashboard is not installed")
+
 SEARCH = START | {"kind": "search", "candidate": {"estimator": "E", "params": {}}, "splits": 2}
 
 
@@ -96,6 +99,18 @@ def test_curves(dashboard, write):
     assert status == 200
     assert json.loads(body)["train_loss"] == [[1000.0, 2000.0], [1.0, 0.5]]
     assert ask(dashboard.url + "runs/1-a1/curves?axis=phase")[0] == 404
+
+
+def test_a_search_has_the_workers_of_its_runs(dashboard, write):
+    state = {"event": "state", "cost": 0.0, "starting": 0, "waiting": 0, "relaunches": 0}
+    write("1-s", SEARCH)
+    for number in (2, 3):
+        part = START | {"search": "1-s", "time": START["time"] + 10.0 * number}
+        write(f"{number}-p", part, state | {"seconds": 0.5, "working": number})
+    write("4-other", START, state | {"seconds": 0.5, "working": 9})
+    first_event(dashboard.url)
+    curves = json.loads(ask(dashboard.url + "runs/1-s/curves")[2])
+    assert curves["working"] == [[20.5, 30.5], [2.0, 3.0]]
 
 
 def test_the_best_and_the_worst_of_a_leaderboard(dashboard, write):

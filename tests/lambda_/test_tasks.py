@@ -5,11 +5,13 @@ waits for 60 MB to be packed and unpacked. ``test_task_bundle.py`` has the zip t
 """
 
 import base64
+import json
 import os
 import signal
 import sys
 import threading
 import time
+from contextvars import copy_context
 from pathlib import Path
 
 import boto3
@@ -24,6 +26,7 @@ from sklearn.model_selection import GridSearchCV
 
 import cirrus_runtime
 from sklearn_cirrus import config_context
+from sklearn_cirrus._journal import command
 from sklearn_cirrus.exceptions import ConfigurationError, TaskError, WorkerError
 from sklearn_cirrus.joblib_backend import lambda_place, last_usage, parcels
 from sklearn_cirrus.workers import aws_lambda_function
@@ -156,13 +159,44 @@ def test_refusals_for_now_are_waited_for(tasks):
     assert last_usage().lost == 0
 
 
-def test_tasks_whose_function_dies_are_run_again(tasks, caplog):
+def test_tasks_whose_function_dies_are_run_again(tasks, caplog, tmp_path):
     tasks.faults.kill(after=0.2, n=1)
-    values = Parallel()(delayed(time.sleep)(0.5) for _ in range(3))
+    with config_context(journal=str(tmp_path)):
+        values = Parallel()([delayed(time.sleep)(0.5) for _ in range(3)])
     assert values == [None] * 3
     usage = last_usage()
     assert usage.lost == 1 and usage.attempts == usage.tasks + 1
     assert "is run again: the task on AWS Lambda ended: " in caplog.text
+    (path,) = tmp_path.iterdir()  # the journal of the call
+    start, *states, end = map(json.loads, path.read_text().splitlines())
+    assert start["settings"]["backend"] == "lambda"
+    (fault,) = [fault for state in states for fault in state["faults"]]
+    assert fault.startswith("task ") and "the task on AWS Lambda ended" in fault
+    assert states[-1]["relaunches"] == 1
+    assert [states[-1][name] for name in ("done", "total", "running", "queued")] == [3, 3, 0, 0]
+    costs = [state["cost"] for state in states]
+    assert costs == sorted(costs) and 0 < costs[-1] <= end["cost"] == usage.cost
+
+
+def test_a_call_is_stopped_from_the_dashboard(tasks, tmp_path):
+    raised = []
+
+    def call():
+        with pytest.raises(TaskError, match="the call was stopped from the dashboard") as caught:
+            # joblib's settings are the thread's own.
+            Parallel(n_jobs=2, backend="cirrus")(delayed(time.sleep)(30) for _ in range(4))
+        raised.append(caught.value)
+
+    with config_context(journal=str(tmp_path)):
+        thread = threading.Thread(target=copy_context().run, args=(call,), daemon=True)
+        thread.start()
+    wait_until(lambda: any(slot.state == "busy" for slot in tasks.slots()), "none has begun", 30)
+    wait_until(lambda: list(tmp_path.glob("*.jsonl")), "there is no journal", 30)
+    (path,) = tmp_path.iterdir()
+    command(tmp_path, path.stem, command="stop")
+    thread.join(20)
+    assert not thread.is_alive() and len(raised) == 1
+    assert json.loads(path.read_text().splitlines()[-1])["reason"] == "stopped"
 
 
 def test_a_task_that_needs_more_memory_is_told_of(tasks):

@@ -40,6 +40,16 @@ def test_one_parameter_is_the_axis(data, make_model):
     assert heights == pytest.approx(search.cv_results_["std_test_score"])
 
 
+def test_searches_in_the_same_axes_have_names(grid_search):
+    first = plot_search(grid_search, name="ours")
+    second = first.plot(first.ax_, name="theirs", color="C2")
+    assert second is first and first.errorbars_[0].lines[0].get_color() == "C2"
+    labels = [text.get_text() for text in first.ax_.get_legend().get_texts()]
+    assert sorted(labels) == [
+        *("ours, best", "ours, candidates", "theirs, best", "theirs, candidates")
+    ]
+
+
 def test_several_parameters_are_ranked_or_chosen(grid_search):
     display = plot_search(grid_search)
     results = grid_search.cv_results_

@@ -61,6 +61,48 @@ def test_who_waits_gets_a_new_process_when_one_dies(pool):
         pool.release(process)
 
 
+def test_who_waits_longest_is_served_first(pool, wait_until):
+    held = pool.acquire(max(os.cpu_count(), 2))
+    served = []
+
+    def wait(number):
+        (process,) = pool.acquire(1, timeout=30)
+        served.append(number)
+        pool.release(process)
+
+    waiting = [threading.Thread(target=wait, args=(number,)) for number in range(4)]
+    for number, thread in enumerate(waiting):
+        thread.start()
+        wait_until(lambda n=number: len(pool._turns) == n + 1, "it waits")
+    with pytest.raises(WorkerError, match="within 0 s"):
+        pool.acquire(1, timeout=0.0)
+    pool.release(held.pop())
+    for thread in waiting:
+        thread.join(30)
+    assert served == [0, 1, 2, 3] and not pool._turns
+    for process in held:
+        pool.release(process)
+
+
+def test_a_wait_lasts_as_long_as_the_jobs_of_other_threads(pool, wait_until, tmp_path, monkeypatch):
+    waits = {"do": "wait_for", "marker": str(tmp_path / "begun"), "file": str(tmp_path / "go")}
+    backend = LocalBackend(pool)
+    handles = backend.start([waits] * max(os.cpu_count(), 2))
+    with pytest.raises(WorkerError, match="within 0.02 s"):  # nobody else would end them
+        pool.acquire(1, timeout=0.02)
+    looks, got, look = [], [], pool._others_work
+    monkeypatch.setattr(pool, "_others_work", lambda: looks.append(look()) or looks[-1])
+    other = threading.Thread(target=lambda: got.extend(pool.acquire(1, timeout=0.02)))
+    other.start()
+    wait_until(lambda: len(looks) >= 3, "the time is over again and again")
+    assert not got and all(looks)
+    (tmp_path / "go").touch()
+    other.join(30)
+    assert got[0].pid in [handle.pid for handle in handles]
+    pool.release(got[0])
+    backend.close()
+
+
 def test_a_process_that_dies_idle_is_not_given_out(pool, wait_until):
     (process,) = pool.acquire(1)
     pool.release(process)

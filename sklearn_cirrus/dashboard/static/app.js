@@ -1,7 +1,7 @@
 // The page: takes the server's events, shows what is selected, sends commands.
 
 import { Charts } from "./charts.js";
-import { element } from "./elements.js";
+import { element, renew } from "./elements.js";
 import { comparison, events, head, tiles } from "./facts.js";
 import { adder, leaderboard } from "./leaderboard.js";
 import { RunList } from "./list.js";
@@ -76,14 +76,21 @@ function describe() {
   } else {
     at("head").dataset.key = "";
     at("head").replaceChildren(element("h2", {}, shown.length ? `${shown.length} compared` : "Nothing is selected"));
-    at("facts").replaceChildren(...(shown.length ? [comparison(shown)] : []));
+    const table = shown.length ? comparison(shown) : null;
+    if (table && at("facts").firstChild) renew(at("facts").firstChild, table);
+    else at("facts").replaceChildren(...(table ? [table] : []));
     at("events").replaceChildren();
   }
   at("events").hidden = !at("events").childElementCount;
-  const hasCost = shown.some((run) => run.cost > 0);
-  const axis = document.querySelector('input[name="axis"][value="cost"]');
-  axis.disabled = !hasCost;
-  if (!hasCost && axis.checked) document.querySelector('input[name="axis"]').checked = true;
+  permit("cost", shown.some((run) => run.cost > 0));
+  permit("rows", shown.some((run) => run.kind !== "call"));
+}
+
+// An axis that none of the selected runs has cannot be chosen.
+function permit(name, isThere) {
+  const axis = document.querySelector(`input[name="axis"][value="${name}"]`);
+  axis.disabled = !isThere;
+  if (!isThere && axis.checked) document.querySelector('input[name="axis"]').checked = true;
 }
 
 // ---- Curves and leaderboard, asked for now and then
@@ -105,7 +112,7 @@ async function draw() {
   const asked = key();
   try {
     const curves = await Promise.all(shown.map((run) => ask(`runs/${run.name}/curves?axis=${axis}`)));
-    const search = shown.length === 1 && shown[0].kind === "search" ? shown[0] : null;
+    const search = shown.length === 1 && (shown[0].kind === "search" || shown[0].n_candidates) ? shown[0] : null;
     const board = search && await ask(`runs/${search.name}/leaderboard`);
     if (key() !== asked) return; // others were selected in the meantime
     charts.draw(shown.map((run, i) => ({ label: String(i + 1), curves: curves[i] })), axis);
@@ -123,9 +130,9 @@ function candidates(run, board) {
   const place = at("candidates");
   const to = (command) => send(run, command);
   const fresh = leaderboard(board, run, to);
-  if (at("board")) at("board").replaceWith(fresh);
+  if (at("board")) renew(at("board"), fresh);
   else place.append(fresh);
-  if (run.status !== "running") at("adder")?.remove();
+  if (run.status !== "running" || run.kind !== "search") at("adder")?.remove();
   else if (!at("adder")) place.append(adder(to));
 }
 
@@ -148,7 +155,9 @@ let stopping = null;
 
 function stop(run) {
   stopping = run;
-  at("question").textContent = `Stop ${run.estimator} ${run.id}? It ends with what it has learnt so far.`;
+  const effect = run.kind === "call"
+    ? "Its tasks are ended, and the call raises a TaskError." : "It ends with what it has learnt so far.";
+  at("question").textContent = `Stop ${run.estimator} ${run.id}? ${effect}`;
   at("confirm").showModal();
 }
 

@@ -1,6 +1,6 @@
 // The charts. The server has thinned the curves out; here they are drawn.
 
-import { dollars, duration, element, number, short } from "./elements.js";
+import { bytes, dollars, duration, element, number, percent, short, wide } from "./elements.js";
 
 const AXES = {
   seconds: { label: "seconds", show: duration, tick: short },
@@ -8,17 +8,24 @@ const AXES = {
   rows: { label: "rows gone through", show: number, tick: short },
 };
 
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6]; // between ticks that count
+
+const BINARY = Array.from({ length: 50 }, (_, i) => 2 ** i); // between ticks that are bytes
+
 // Title, curves with their names, whether it is always against time, whether it is drawn at all.
 const CHARTS = [
   { title: "Loss", wide: true, curves: { valid_loss: "held-out", train_loss: "train" }, show: number, tick: (v) => number(v, 3) },
   { title: "Rows per second", curves: { rows_per_second: "rows/s" }, show: short, tick: short, zero: true },
   { title: "Updates per second", curves: { updates_per_second: "updates/s" }, show: short, tick: short, zero: true },
-  { title: "Workers", time: true, zero: true, steps: true, show: number, tick: short,
+  { title: "Tasks", wide: true, zero: true, incrs: WHOLE, show: number, tick: short, curves: { done: "done", running: "under way", queued: "queued" } },
+  { title: "Tasks per second", curves: { tasks_per_second: "tasks/s" }, show: (v) => number(v, 3), tick: short, zero: true },
+  { title: "Workers", time: true, zero: true, steps: true, incrs: WHOLE, show: number, tick: short,
     curves: { working: "working", starting: "starting", waiting: "waiting", relaunches: "relaunches so far" } },
   { title: "US dollars", time: true, zero: true, show: dollars, tick: dollars, curves: { cost: "so far" } },
+  { title: "Server memory", time: true, zero: true, show: bytes, tick: bytes, incrs: BINARY, curves: { server_memory: "in use" } },
+  { title: "Server load, of a core", time: true, zero: true, show: percent, tick: percent, curves: { server_load: "processor" } },
+  { title: "Server commands per second", time: true, zero: true, show: short, tick: short, curves: { server_ops: "commands/s" } },
 ];
-
-const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]; // between ticks that count workers
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -97,7 +104,7 @@ export class Charts {
       axes: [
         { ...line, label: AXES[axis].label, labelSize: 18, size: 36, labelFont: "12px system-ui", font: "12px system-ui",
           values: (_, ticks) => ticks.map(AXES[axis].tick) },
-        { ...line, size: 62, font: "12px system-ui", ...(chart.steps ? { incrs: WHOLE } : {}), values: (_, ticks) => ticks.map(chart.tick) },
+        { ...line, size: 62, font: "12px system-ui", ...(chart.incrs ? { incrs: chart.incrs } : {}), values: (_, ticks) => ticks.map(chart.tick) },
       ],
       series: [
         { label: AXES[axis].label, value: (_, v) => (v === null ? "–" : AXES[axis].show(v)) },
@@ -159,8 +166,8 @@ function tabulate({ table, series }, chart, axis) {
     return xs.map((x, i) => [label, x, ys[i]]).filter((_, i) => i % step === 0 || i === xs.length - 1);
   });
   table.querySelector(".scroll")?.remove();
-  table.append(element("div", { className: "scroll", tabIndex: 0 }, element("table", {},
+  table.append(wide(`${chart.title}, values`,
     element("thead", {}, element("tr", {}, ...["curve", AXES[axis].label, chart.title.toLowerCase()].map((name) => element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...rows.map(([label, x, y]) => element("tr", {},
-      element("th", { scope: "row" }, label), element("td", {}, AXES[axis].show(x)), element("td", {}, chart.show(y)))))))); 
+      element("th", { scope: "row" }, label), element("td", {}, AXES[axis].show(x)), element("td", {}, chart.show(y))))))); 
 }

@@ -11,7 +11,20 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-const some = (value) => value !== null && value !== undefined && !Number.isNaN(value);
+// Put a new element in the place of one that differs from it; who has the focus in there keeps it.
+export function renew(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  const focused = old.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
+  old.replaceWith(fresh);
+  if (focused) fresh.parentElement.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+// A table that scrolls by itself where it is too wide, with the keyboard, too.
+export function wide(name, ...parts) {
+  return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": name }, element("table", {}, ...parts));
+}
+
+export const some = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 export function number(value, digits = 4) {
   if (!some(value)) return "–";
@@ -43,6 +56,10 @@ export function bytes(value) {
   return `${value} B`;
 }
 
+export function percent(share) {
+  return some(share) ? `${number(100 * share, 2)} %` : "–";
+}
+
 export function duration(seconds) {
   if (!some(seconds)) return "–";
   if (seconds < 1) return `${number(seconds * 1000, 3)} ms`;
@@ -59,8 +76,11 @@ export function moment(unix) {
   return today ? clock : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock}`;
 }
 
+const PYTHON = new Map([[null, "None"], [true, "True"], [false, "False"]]);
+
 export function value(any) {
   if (typeof any === "string") return any;
+  if (PYTHON.has(any)) return PYTHON.get(any);
   if (typeof any === "number") return number(any);
   if (Array.isArray(any)) return `[${any.map(value).join(", ")}]`;
   if (any !== null && typeof any === "object") return `{${parameters(any)}}`;

@@ -1,6 +1,6 @@
 // What is known of the selected runs in words and numbers.
 
-import { bytes, dollars, duration, element, moment, number, parameters, short, status, value } from "./elements.js";
+import { bytes, dollars, duration, element, moment, number, parameters, percent, short, some, status, value, wide } from "./elements.js";
 
 function tile(name, text, more) {
   return element("div", {}, element("dt", {}, name),
@@ -24,27 +24,62 @@ function part(run, runs) {
 export function tiles(run, runs) {
   const inner = part(run, runs);
   const isOn = ["running", "stopping"].includes(run.status);
+  const left = isOn && inner.left !== null ? `${run.kind === "call" ? "about" : "at most"} ${duration(inner.left)} to go` : "";
   const forecast = inner.forecast === null ? null : run.cost - inner.cost + inner.forecast;
   const found = [
-    tile("Time", duration(run.seconds), run.time ? `since ${moment(run.time)}` : ""),
-    tile("Epoch", number(run.epoch), run.max_iter ? `of ${run.max_iter} at most` : ""),
-    tile(run.kind === "search" ? "Held-out loss, best" : "Held-out loss", number(run.valid_loss)),
-    tile(run.kind === "search" ? "Train loss, mean" : "Train loss", number(run.train_loss)),
-    tile("Rows a second", short(inner.rows_per_second) || "–", inner.rows_of_data ? `of ${short(inner.rows_of_data)} rows` : ""),
-    tile("Updates a second", short(inner.updates_per_second) || "–"),
+    tile("Time", duration(run.seconds), left || (run.time ? `since ${moment(run.time)}` : "")),
+    ...(run.kind === "call" ? ofCall(run) : ofRun(run, inner)),
     isOn ? tile("Workers", ...workers(inner)) : tile("Workers", number(inner.settings?.n_workers), "at most"),
     tile("Cold starts", number(inner.cold_starts)),
-    tile("Relaunches", number(inner.relaunches), run.faults.length ? `${run.faults.length} by faults` : ""),
-    tile("Server restarts", number(inner.restarts)),
-    tile("Server memory", bytes(inner.memory), "of the model"),
+    ...(run.kind === "call" ? faultsOfCall(run) : faultsOfRun(run, inner)),
     tile("Cost so far", dollars(run.cost), run.cost === 0 ? "on machines of your own" : ""),
   ];
   if (run.cost !== 0) {
     found.push(tile("Cost a second", dollars(inner.cost_per_second)));
-    if (isOn) found.push(tile("Cost in the end", dollars(forecast), "if all epochs are run"));
+    if (isOn) found.push(tile("Cost in the end", dollars(forecast), `if all ${run.kind === "call" ? "tasks" : "epochs"} are run`));
   }
-  if (run.kind === "search") found.splice(2, 0, tile("Candidates", number(run.n_candidates), `${run.splits} splits, ${run.fits ?? 0} fits trained`));
   return element("dl", { className: "tiles" }, ...found);
+}
+
+function ofRun(run, inner) {
+  const isSearch = run.kind === "search";
+  return [
+    isSearch ? tile("Candidates", number(run.n_candidates), `${run.splits} splits, ${run.fits ?? 0} fits in training`) : null,
+    tile("Epoch", number(run.epoch), run.max_iter ? `of ${number(run.max_iter)} at most` : ""),
+    tile(isSearch ? "Held-out loss, best" : "Held-out loss", number(run.valid_loss)),
+    tile(isSearch ? "Train loss, mean" : "Train loss", number(run.train_loss)),
+    tile("Rows a second", short(inner.rows_per_second) || "–", inner.rows_of_data ? `of ${short(inner.rows_of_data)} rows` : ""),
+    tile("Updates a second", short(inner.updates_per_second) || "–"),
+  ].filter(Boolean);
+}
+
+function faultsOfRun(run, inner) {
+  const limit = inner.server_limit ? `of ${bytes(inner.server_limit)}` : "in use, without a limit";
+  const known = inner.server_memory !== null && inner.server_memory !== undefined;
+  return [
+    tile("Relaunches", number(inner.relaunches), run.faults.length ? `${run.faults.length} by faults` : ""),
+    tile("Server restarts", number(inner.restarts)),
+    tile("Model on server", bytes(inner.memory)),
+    tile("Server memory", bytes(inner.server_memory), known ? limit : ""),
+    tile("Server load", percent(inner.server_load), known ? `of a core, ${short(inner.server_ops) || "–"} commands/s` : ""),
+  ];
+}
+
+function ofCall(run) {
+  const { done, running, queued, total } = run.tasks;
+  return [
+    tile("Tasks done", number(done), some(total) ? `of ${number(total)}` : "of a number not known yet"),
+    tile("Tasks under way", number(running), some(queued) ? `${number(queued)} queued` : ""),
+    tile("Tasks a second", number(run.tasks_per_second, 3)),
+  ];
+}
+
+function faultsOfCall(run) {
+  return [
+    tile("Workers lost", number(run.relaunches), "their tasks are run again"),
+    tile("Second copies", number(run.copies), "of stragglers"),
+    tile("Shipped", bytes(run.bytes), "to the workers"),
+  ];
 }
 
 export function head(run, stop) {
@@ -65,16 +100,19 @@ export function comparison(runs, remove) {
   const shown = [
     ["status", (run) => status(run)], ["held-out loss", (run) => number(run.valid_loss)],
     ["train loss", (run) => number(run.train_loss)], ["epochs", (run) => number(run.epoch)],
+    ["tasks", (run) => number(run.tasks.done)],
     ["time", (run) => duration(run.seconds)], ["rows a second", (run) => short(run.rows_per_second) || "–"],
     ["cost", (run) => dollars(run.cost)],
   ];
+  const isCall = (run) => run.kind === "call";
+  if (!runs.some(isCall)) shown.splice(4, 1);
   const given = runs.map((run) => ({ ...run.settings, ...run.params }));
   const names = new Set(given.flatMap(Object.keys));
   for (const name of names) {
-    const texts = given.map((params) => value(params[name] ?? null));
+    const texts = given.map((params) => (name in params ? value(params[name]) : "–"));
     if (new Set(texts).size > 1) shown.push([name, (run) => texts[runs.indexOf(run)]]);
   }
-  return element("div", { className: "scroll", tabIndex: 0 }, element("table", { id: "comparison" },
+  return wide("Comparison",
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""),
       ...runs.map((run, i) => {
         const swatch = element("span", { className: "swatch" });
@@ -83,7 +121,7 @@ export function comparison(runs, remove) {
           element("span", { className: "small" }, moment(run.time)));
       }))),
     element("tbody", {}, ...shown.map(([name, of]) => element("tr", {},
-      element("th", { scope: "row" }, name), ...runs.map((run) => element("td", {}, of(run))))))));
+      element("th", { scope: "row" }, name), ...runs.map((run) => element("td", {}, of(run)))))));
 }
 
 export function events(run) {

@@ -1,32 +1,38 @@
 // The candidates of a search: the best five, the worst five, drop, add.
 
-import { element, number, parameters } from "./elements.js";
+import { element, number, parameters, wide } from "./elements.js";
 
-const HEADS = ["candidate", "parameters", "held-out loss", "train loss", "epochs", "status", ""];
+// Heads and cells beside number and parameters: of a search, and of a call that is one of scikit-learn's.
+const OF_SEARCH = {
+  "held-out loss": (one) => number(one.held_out_loss, 5), "train loss": (one) => number(one.train_loss, 5),
+  epochs: (one) => number(one.epochs), status: (one) => one.status,
+};
+const OF_CALL = {
+  "mean score": (one) => number(one.score, 5), splits: (one) => number(one.splits), metric: (one) => one.metric ?? "–",
+};
 
 export function leaderboard({ n, best, worst }, run, send) {
-  const isOn = run.status === "running";
+  const isOn = run.status === "running" && run.kind === "search";
+  const columns = run.kind === "call" ? OF_CALL : OF_SEARCH;
+  const heads = ["candidate", "parameters", ...Object.keys(columns), ...(isOn ? [""] : [])];
+  const drop = (one) => (one.status === "training" ? element("button", {
+    type: "button", "aria-label": `Drop candidate ${one.candidate}`,
+    onclick: (event) => { event.target.disabled = true; send({ command: "drop", candidates: [one.candidate] }); },
+  }, "Drop") : null);
   const row = (one) => element("tr", {},
     element("th", { scope: "row" }, String(one.candidate)),
     element("td", { className: "wrap" }, parameters(one.params)),
-    element("td", {}, number(one.held_out_loss, 5)),
-    element("td", {}, number(one.train_loss, 5)),
-    element("td", {}, number(one.epochs)),
-    element("td", {}, one.status),
-    element("td", {}, isOn && one.status === "training"
-      ? element("button", {
-        type: "button", "aria-label": `Drop candidate ${one.candidate}`,
-        onclick: (event) => { event.target.disabled = true; send({ command: "drop", candidates: [one.candidate] }); },
-      }, "Drop") : null));
+    ...Object.values(columns).map((of) => element("td", {}, of(one))),
+    isOn ? element("td", {}, drop(one)) : null);
   const table = (title, rows) => [
     element("h3", {}, title),
-    element("div", { className: "scroll", tabIndex: 0 }, element("table", {},
-      element("thead", {}, element("tr", {}, ...HEADS.map((name) => element("th", { scope: "col" }, name)))),
-      element("tbody", {}, ...rows.map(row)))),
+    wide(title,
+      element("thead", {}, element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)))),
+      element("tbody", {}, ...rows.map(row))),
   ];
   return element("div", { id: "board" },
-    ...(n ? table(n > best.length ? `Best ${best.length} of ${n} candidates` : `All ${n} candidates`, best)
-      : [element("p", { className: "quiet" }, "No candidate has been trained in a table yet.")]),
+    ...(n ? table(n > best.length ? `Best ${best.length} of ${n} candidates` : `${n} candidates`, best)
+      : [element("p", { className: "quiet" }, "No candidate has a result yet.")]),
     ...(worst.length ? table(`Worst ${worst.length}`, worst) : []));
 }
 

@@ -63,10 +63,11 @@ export class RunList {
   }
 
   make(run) {
-    const loss = run.valid_loss ?? run.train_loss;
+    const isCall = run.kind === "call";
+    const result = isCall ? `${number(run.tasks.done ?? 0)} tasks` : number(run.valid_loss ?? run.train_loss);
     const what = run.kind === "search"
       ? `${run.n_candidates} candidates`
-      : [run.params?.solver, run.settings?.backend].filter(Boolean).join(", ");
+      : [isCall ? run.candidate?.estimator ?? "joblib" : run.params?.solver, run.settings?.backend].filter(Boolean).join(", ");
     const box = element("input", {
       type: "checkbox", "aria-label": `compare ${run.estimator} of ${moment(run.time)}`,
       onchange: () => this.toggle(run.name),
@@ -77,7 +78,7 @@ export class RunList {
         element("span", { className: "name" }, run.estimator.replace(/^Cirrus/, "")), status(run)),
       element("span", { className: "row small" },
         element("span", {}, `${moment(run.time)} · ${what}`),
-        element("span", {}, `${number(loss)} · ${duration(run.seconds)}`)),
+        element("span", {}, `${result} · ${duration(run.seconds)}`)),
     );
     const item = element("li", {}, box, button);
     item.dataset.name = run.name;
