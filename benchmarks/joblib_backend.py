@@ -8,7 +8,11 @@ values.
 
     pip install 'lithops[joblib]' distributed
     python benchmarks/joblib_backend.py
-    python benchmarks/joblib_backend.py --bundle task-x86_64-py313.zip    # and the emulated Lambda
+    python benchmarks/joblib_backend.py --on-lambda    # and the emulated Lambda
+
+The emulated Lambda runs the zip that ``sklearn-cirrus bundle --task`` makes for this machine and
+Python: it is built here, or given with ``--bundle``. There is none for Python 3.11, so that part
+needs a newer one (docs/bundle.md).
 
 Bytes: what goes to workers for a search on 5,000 rows of 50 columns with sample weights, of dense
 data, CSR and a data frame, against pickles of the same batches.
@@ -16,7 +20,9 @@ data, CSR and a data frame, against pickles of the same batches.
 
 import argparse
 import contextlib
+import hashlib
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -62,7 +68,9 @@ def parse(arguments=None):
     parser.add_argument(
         "--backends", nargs="+", default=["cirrus", "loky", "dask", "lithops"], choices=list(OPEN)
     )
-    parser.add_argument("--bundle", help="zip of `sklearn-cirrus bundle --task` for this machine")
+    parser.add_argument("--on-lambda", action="store_true", help="and on the emulated Lambda")
+    parser.add_argument("--bundle", type=Path, help="zip of `sklearn-cirrus bundle --task` for it")
+    parser.add_argument("--wheels", type=Path, help="folder of wheels, to build the zip from")
     parser.add_argument("--lambda-jobs", type=int, default=8)
     parser.add_argument("--memory", type=int, default=1024, help="MB of a function")
     return parser.parse_args(arguments)
@@ -147,13 +155,34 @@ def compare(options):
     return found
 
 
+@contextlib.contextmanager
+def task_bundle(options):
+    """Give the zip of tasks, and what the report says of it."""
+    from sklearn_cirrus.bundle import Target, build_task
+
+    if options.bundle is not None:
+        digest = hashlib.sha256(options.bundle.read_bytes()).hexdigest()
+        yield options.bundle, {"name": options.bundle.name, "built": "before", "sha256": digest}
+        return
+    with tempfile.TemporaryDirectory(prefix="cirrus-bench-") as folder:
+        say("building the zip of tasks")
+        bundle = build_task(Target.here(), folder, wheels=options.wheels)
+        told = {"name": bundle.path.name, "built": "here, by build_task", "sha256": bundle.sha256}
+        told |= {"target": str(bundle.target), "precompiled": bundle.precompiled}
+        told |= {"zipped": bundle.zipped, "unzipped": bundle.unzipped}
+        yield bundle.path, told | {"versions": dict(bundle.versions)}
+
+
 def measure_lambda(options):
     """Return the times on the emulated Lambda, with the zip that ships, and what was used."""
     from emulated_cloud import BUCKET, EmulatedCloud
 
     from sklearn_cirrus.joblib_backend import last_usage
 
-    with EmulatedCloud(options.memory, options.bundle) as cloud:
+    with (
+        task_bundle(options) as (path, told),
+        EmulatedCloud(options.memory, path) as cloud,
+    ):
         cloud.deploy("tasks", handler="cirrus_runtime.task.handle")
         settings = {"task_function": "tasks", "store_url": f"s3://{BUCKET}/tasks"}
         with config_context(backend="lambda", **settings):
@@ -161,7 +190,7 @@ def measure_lambda(options):
             found = measure(opened, options, options.lambda_jobs)
             usage = last_usage()
     say("lambda", {name: entry["seconds"]["median"] for name, entry in found.items()})
-    return found | {"last_search": vars(usage)}
+    return found | {"last_search": vars(usage), "bundle": told}
 
 
 def count_bytes(jobs):
@@ -208,9 +237,12 @@ def main():
     options = parse()
     machine = describe_machine()
     results = {"local": compare(options), "bytes": count_bytes(options.jobs)}
-    if options.bundle:
+    if options.on_lambda or options.bundle:
         results["lambda"] = measure_lambda(options)
-    params = vars(options) | {"bundle": options.bundle and Path(options.bundle).name}
+    params = vars(options) | {
+        "bundle": options.bundle and options.bundle.name,
+        "wheels": options.wheels is not None,
+    }
     print_report("joblib_backend", machine, params, results)
 
 

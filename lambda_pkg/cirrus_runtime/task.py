@@ -25,6 +25,7 @@ from .store import keep_store
 from .task_buffers import DiskBuffers, MappedBuffers
 from .task_call import describe, perform
 from .task_format import digest, is_signed, sign_call, sign_result
+from .task_relay import relays
 from .task_versions import check_versions
 
 _LOOK_SECONDS = 2.0  # between two looks whether the client still waits
@@ -44,7 +45,7 @@ _keys = {}
 _buffers = MappedBuffers()
 
 
-def run_task(job, store=None):
+def run_task(job, store=None, watch=None):
     """Run a task.
 
     Parameters
@@ -55,13 +56,16 @@ def run_task(job, store=None):
         ``inline_bytes``, ``copy_below`` (arrays of fewer bytes can be written to) and ``threads``.
     store : Store, optional
         By default the one of the job's url.
+    watch : object, optional
+        Its ``look()`` is called before a result goes to the store.
 
     Returns
     -------
     dict
         ``outcome``: ``"value"`` or ``"error"``; ``data``: the pickle of the value or the exception
         in base64, or None if it lies in the store or could not be made; ``digest`` and ``nbytes``
-        of it; ``error``: type, message and traceback; ``warnings``, ``stdout``, ``stderr``,
+        of it; ``messages``: how many of callbacks there are, in a second pickle behind it;
+        ``error``: type, message and traceback; ``warnings``, ``stdout``, ``stderr``,
         ``seconds``; ``gets`` and ``puts``: requests to S3; ``signature``.
 
     Raises
@@ -82,9 +86,11 @@ def run_task(job, store=None):
             "has made it or changed it"
         )
     dump, said = _perform(job, store)
-    result, data = _pack(dump, said, job["inline_bytes"])
+    result, data = _pack(dump, said, relays.take(), job["inline_bytes"])
     result |= {name: job[name] for name in ("run_id", "task", "attempt")}
     if data is not None:
+        if watch is not None:  # nobody would remove what comes after the end of the run
+            watch.look()
         store.put(RunKeys(job["run_id"]).result(job["task"], job["attempt"]), data)
     for kind in ("get", "put"):
         result[f"{kind}s"] = store.requests.get(kind, 0) - before.get(kind, 0)
@@ -119,9 +125,10 @@ def handle(event, context):
     if not isinstance(_buffers, DiskBuffers):
         _buffers = DiskBuffers(0)
     _buffers.limit = int(event.get("disk_bytes") or 0)
+    os.environ.setdefault("CIRRUS_JOURNAL", "off")  # of fits in tasks: nobody reads it here
     store = keep_store(event["store_url"])
-    with _Watch(store, event):
-        return run_task(event, store)
+    with _Watch(store, event) as watch:
+        return run_task(event, store, watch)
 
 
 class _Watch:
@@ -137,27 +144,32 @@ class _Watch:
         seconds = job.get("deadline")
         self._deadline = math.inf if seconds is None else time.monotonic() + seconds
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="cirrus-watch", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="cirrus-watch", daemon=True)
 
     def __enter__(self):
         self._thread.start()
+        return self
 
     def __exit__(self, *exc_info):
         self._over.set()
         self._thread.join()
 
-    def _look(self):
+    def _serve(self):
         while not self._over.wait(min(_LOOK_SECONDS, max(0.0, self._deadline - time.monotonic()))):
             if time.monotonic() >= self._deadline:
                 _leave(_TOO_LONG, "the task took longer than it may")
-            try:
-                gone = not self._store.exists(self._name)
-            except StoreError as error:
-                answer = getattr(error.__cause__, "response", None) or {}
-                # 403: absent, for who may not list the bucket. It was read a moment ago.
-                gone = answer.get("Error", {}).get("Code") in _GONE
-            if gone and not self._over.is_set():
-                _leave(_UNWANTED, "the client does not wait for this task any more")
+            self.look()
+
+    def look(self):
+        """Look whether the run's key is there, and end this process if not."""
+        try:
+            gone = not self._store.exists(self._name)
+        except StoreError as error:
+            answer = getattr(error.__cause__, "response", None) or {}
+            # 403: absent, for who may not list the bucket. It was read a moment ago.
+            gone = answer.get("Error", {}).get("Code") in _GONE
+        if gone and not self._over.is_set():
+            _leave(_UNWANTED, "the client does not wait for this task any more")
 
 
 def _leave(code, why):
@@ -204,6 +216,7 @@ def _perform(job, store):
         for hashed, nbytes in job["buffers"]
     }
     small = job.get("copy_below", 0)
+    relays.begin()
     try:
         dump, call = pickle.loads(
             body,
@@ -225,8 +238,8 @@ def _perform(job, store):
     return dump, perform(call, f"{job['run_id']}/{job['task']}", job.get("threads"))
 
 
-def _pack(dump, said, inline_bytes):
-    """Return the result, and the pickle that is to go to the store beside it, if it is large."""
+def _pack(dump, said, messages, inline_bytes):
+    """Return the result, and what is to go to the store beside it, if it is large: its pickles."""
     data, error = None, said.error
     if error is None:
         try:
@@ -244,11 +257,16 @@ def _pack(dump, said, inline_bytes):
     if error is not None:
         told = describe(error)
         data = _dump_error(dump, error)
+    if data is None:
+        messages = []
+    elif messages:
+        data += pickle.dumps(messages, protocol=5)
     result = {
         "outcome": "value" if error is None else "error",
         "data": None,
         "digest": None if data is None else digest(data),
         "nbytes": 0 if data is None else len(data),
+        "messages": len(messages),
         "error": told,
         **{name: getattr(said, name) for name in ("warnings", "stdout", "stderr", "seconds")},
     }

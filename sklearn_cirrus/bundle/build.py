@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import cirrus_runtime
-
 from .._scratch import temporary_folder
 from ..exceptions import BundleError
 from .archive import write_archive
-from .compiled import build_kernels
 from .interpreter import find_interpreter, write_bytecode
+from .packages import add_client, add_runtime
 from .pruning import prune
 from .target import Target
 from .wheels import fetch_wheels, read_requirements, unpack_wheel
@@ -39,7 +37,7 @@ class Bundle:
     zipped, unzipped : int
         Bytes of the file, and of all that is in it.
     versions : mapping of str to str
-        The version of every distribution in it, ``sklearn-cirrus`` for ``cirrus_runtime``.
+        The version of every distribution in it; ``sklearn-cirrus`` is that of our own packages.
     precompiled : bool
         Whether the bytecode is in it.
 
@@ -116,7 +114,7 @@ def build_task(
     interpreter: str | Path | None = None,
     wheels: str | Path | None = None,
 ) -> Bundle:
-    """Build the bundle of a joblib task: that of a worker, with scikit-learn and scipy.
+    """Build the bundle of a joblib task: that of a worker, with scikit-learn and this package.
 
     Parameters
     ----------
@@ -154,7 +152,9 @@ def _build(kind, requirements, target, folder, interpreter, wheels) -> Bundle:
         cache = Path(wheels) if wheels is not None else Path(scratch) / "wheels"
         found = fetch_wheels(requirements, target, cache)
         versions = dict(unpack_wheel(wheel, root) for wheel in found)
-        _add_runtime(root, target)
+        add_runtime(root, target)
+        if kind == "task":
+            add_client(root)
         versions["sklearn-cirrus"] = metadata.version("sklearn-cirrus")
         prune(root)
         if interpreter is not None:
@@ -174,21 +174,6 @@ def _build(kind, requirements, target, folder, interpreter, wheels) -> Bundle:
         versions=dict(sorted(versions.items())),
         precompiled=interpreter is not None,
     )
-
-
-def _add_runtime(root: Path, target: Target) -> None:
-    """Add the runtime as it is installed here, the target's kernels, and our licence."""
-    package = root / "cirrus_runtime"
-    libraries = shutil.ignore_patterns("*.so", "*.dylib", "__pycache__")
-    shutil.copytree(Path(cirrus_runtime.__file__).parent, package, ignore=libraries)
-    build_kernels(target, package)
-    distribution = metadata.distribution("sklearn-cirrus")
-    for file in distribution.files or ():
-        parts = file.parts
-        if parts[0].endswith(".dist-info") and (parts[1] == "METADATA" or "licenses" in parts):
-            copy = root.joinpath(*parts)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.locate(), copy)
 
 
 def _check_size(packed: Path, unzipped: int, root: Path, most: int | None) -> None:

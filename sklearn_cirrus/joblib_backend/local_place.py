@@ -40,6 +40,8 @@ class LocalPlace(TaskPlace):
         self._pool.reserve(n_jobs)
         self.backend = LocalBackend(self._pool)
 
+    is_this_machine = True
+
     @staticmethod
     def count_jobs(config, n_jobs):
         if n_jobs < 0:

@@ -29,6 +29,8 @@ class Packer:
     copy_below : int
         Bytes; an array smaller than that is the task's own, to write to. Larger ones are shared
         and read-only.
+    sockets : CallbackSockets or None
+        Those of callbacks, if the workers cannot reach them.
 
     Attributes
     ----------
@@ -38,13 +40,14 @@ class Packer:
         Bytes of calls that went along with their job.
     """
 
-    def __init__(self, store, keys, key, buffers, copy_below):
+    def __init__(self, store, keys, key, buffers, copy_below, sockets=None):
         self._store = store
         self._keys = keys
         self._key = key
         self._buffers = buffers
         self._copy_below = copy_below
         self._copies = Copies()
+        self._sockets = sockets
         self._versions = read_versions()
         self.put_bytes = self.sent_bytes = 0
 
@@ -66,7 +69,7 @@ class Packer:
             The call or something in it cannot be pickled.
         StoreError
         """
-        body, views = dump_call(call, self._copies)
+        body, views = dump_call(call, self._copies, self._sockets)
         entries = []
         try:
             for view in views:

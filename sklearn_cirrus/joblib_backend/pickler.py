@@ -17,13 +17,15 @@ _APART = 16 << 10  # bytes, from which on a buffer is left out of the pickle
 _KEPT = 1 << 20  # bytes, from which on a contiguous copy of an array is kept
 
 
-def dump_call(call, copies):
+def dump_call(call, copies, sockets=None):
     """Pickle a call, and with it what is to pickle its result.
 
     Parameters
     ----------
     call : callable
     copies : Copies
+    sockets : CallbackSockets, optional
+        Those of callbacks, if the workers cannot reach them.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def dump_call(call, copies):
         return False
 
     try:
-        _Pickler(file, keep, copies).dump((cloudpickle.dumps, call))
+        _Pickler(file, keep, copies, sockets).dump((cloudpickle.dumps, call))
     except Exception as error:  # whatever a __reduce__ may raise
         raise pickle.PicklingError(
             f"could not pickle the task to send it to the workers: {type(error).__name__}: {error}"
@@ -97,9 +99,10 @@ class _Pickler(cloudpickle.Pickler):
     a module that is not on the worker (that of a test, of a notebook's helper) must not fail it.
     """
 
-    def __init__(self, file, keep, copies):
+    def __init__(self, file, keep, copies, sockets):
         super().__init__(file, protocol=5, buffer_callback=keep)
         self._copies = copies
+        self._sockets = sockets
 
     def reducer_override(self, obj):
         kind = type(obj)
@@ -113,6 +116,8 @@ class _Pickler(cloudpickle.Pickler):
                 return plain.__reduce_ex__(5)
         elif isinstance(obj, type) and issubclass(obj, Warning) and _is_by_name(obj):
             return find_category, (obj.__module__, obj.__qualname__)
+        elif self._sockets is not None and self._sockets.is_handle(obj):
+            return self._sockets.reduce(obj)
         return super().reducer_override(obj)
 
 

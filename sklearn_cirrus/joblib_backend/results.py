@@ -1,10 +1,12 @@
 """What comes back from a worker: checked, read, and told to the user as if it had happened here."""
 
 import base64
+import io
 import logging
 import pickle
 import sys
 import warnings
+from functools import partial
 
 from cirrus_runtime.errors import StoreError
 from cirrus_runtime.task_format import digest, find_category, is_signed, sign_result
@@ -55,19 +57,22 @@ class Outcome:
         What it raised.
     report : dict
         What the worker says.
+    deliver : callable or None
+        Sends on what the task's callbacks have told.
 
     Attributes
     ----------
     value, error
     """
 
-    def __init__(self, value=None, error=None, report=None):
+    def __init__(self, value=None, error=None, report=None, deliver=None):
         self.value = value
         self.error = error
         self._report = report or {}
+        self._deliver = deliver
 
     def tell(self):
-        """Write what the task has written, and issue its warnings.
+        """Write what the task has written, send on its messages, and issue its warnings.
 
         Raises
         ------
@@ -79,11 +84,13 @@ class Outcome:
             if text and stream is not None:
                 stream.write(text)
                 stream.flush()
+        if self._deliver is not None:
+            self._deliver()
         for module, name, text, filename, line in self._report.get("warnings", ()):
             warnings.warn_explicit(text, find_category(module, name), filename, line)
 
 
-def read_outcome(report, job, key, store, keys):
+def read_outcome(report, job, key, store, keys, sockets=None):
     """Check what a worker has answered, and read the pickle in it.
 
     Parameters
@@ -95,6 +102,8 @@ def read_outcome(report, job, key, store, keys):
     key : bytes
     store : Store
     keys : RunKeys
+    sockets : CallbackSockets or None
+        What callbacks in the task have told goes there.
 
     Returns
     -------
@@ -111,16 +120,18 @@ def read_outcome(report, job, key, store, keys):
     for name in ("run_id", "task", "attempt"):
         if report.get(name) != job[name]:
             raise TaskError(f"{what} is one to another job: {name} is {report.get(name)!r}")
-    content = None
+    content, deliver = None, None
     if report["digest"] is not None:
-        content = _read_content(report, what, store, keys)
+        content, messages = _read_content(report, what, store, keys)
+        if messages:
+            deliver = partial(sockets.deliver, messages)
     if report["outcome"] == "value":
-        return Outcome(value=content, report=report)
-    return Outcome(error=_revive(content, report["error"]), report=report)
+        return Outcome(value=content, report=report, deliver=deliver)
+    return Outcome(error=_revive(content, report["error"]), report=report, deliver=deliver)
 
 
 def _read_content(report, what, store, keys):
-    """Return the object whose pickle the answer has, or has put into the store."""
+    """Return the object whose pickle the answer has or has put into the store, and messages."""
     if report["data"] is not None:
         data = base64.b64decode(report["data"])
     else:
@@ -131,8 +142,13 @@ def _read_content(report, what, store, keys):
             raise TaskError(f"{what} cannot be read: {error}") from error
     if digest(data) != report["digest"]:
         raise TaskError(f"{what} was changed on its way: it is not read")
+    messages = []
     try:
-        content = pickle.loads(data)
+        if report["messages"]:
+            stream = io.BytesIO(data)
+            content, messages = pickle.load(stream), pickle.load(stream)
+        else:
+            content = pickle.loads(data)
     except Exception as error:  # whatever a __setstate__ may raise
         raise TaskError(
             f"{what} cannot be unpickled here: {type(error).__name__}: {error}"
@@ -140,7 +156,7 @@ def _read_content(report, what, store, keys):
     if report["data"] is None:
         data.release()
         store.delete([name])
-    return content
+    return content, messages
 
 
 def _revive(error, told):

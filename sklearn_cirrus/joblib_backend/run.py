@@ -12,6 +12,7 @@ from cirrus_runtime.keys import RunKeys
 from .._stages import note_usage_of_stage
 from ..exceptions import CirrusError
 from .buffers import Buffers
+from .callbacks import CallbackSockets
 from .parcels import Packer
 from .results import read_outcome
 from .usage import Usage, note_usage
@@ -46,7 +47,10 @@ class TaskRun:
         self._key = secrets.token_bytes(32)
         self._place = open_place(self._keys.run_id, self._key)
         self._buffers = Buffers(self._place.store, self._keys)
-        self._packer = Packer(self._place.store, self._keys, self._key, self._buffers, copy_below)
+        self._sockets = None if self._place.is_this_machine else CallbackSockets()
+        self._packer = Packer(
+            *(self._place.store, self._keys, self._key, self._buffers, copy_below, self._sockets)
+        )
         self._tasks = self._calls = self._attempts = self._cold_starts = 0
         self._seconds = 0.0
         self.journal = open_journal(self._keys.run_id)
@@ -77,7 +81,7 @@ class TaskRun:
         TaskError
         """
         job = job | {"attempt": attempt}
-        outcome = read_outcome(report, job, self._key, self._place.store, self._keys)
+        outcome = read_outcome(report, job, self._key, self._place.store, self._keys, self._sockets)
         self._seconds += report["seconds"]
         self.journal.note_results(job["task"], outcome.value)
         return outcome

@@ -12,10 +12,13 @@ class TaskPlace(ABC):
     ----------
     backend : WorkerBackend
     store : Store
+    is_this_machine : bool
+        Whether workers reach the sockets of this process.
     """
 
     backend = None
     store = None
+    is_this_machine = False
     dollars = 0.0  # what the run has cost so far
 
     @staticmethod

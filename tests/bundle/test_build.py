@@ -175,7 +175,7 @@ def test_a_bundle_that_is_too_large_is_refused(tmp_path, monkeypatch, limit, mes
             (root / name / "data.bin").write_bytes(np.random.default_rng(0).bytes(size))
 
     monkeypatch.setattr(build, "fetch_wheels", fetch)
-    monkeypatch.setattr(build, "_add_runtime", add_runtime)
+    monkeypatch.setattr(build, "add_runtime", add_runtime)
     monkeypatch.setattr(build, limit, 100_000)
     with pytest.raises(BundleError, match=f"{message}; the largest parts.*: large 200,000, small"):
         build.build_worker(Target.here(), tmp_path / "out")

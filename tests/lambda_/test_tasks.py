@@ -1,21 +1,17 @@
 """Tasks of joblib on the emulated Lambda.
 
-The functions' zip has a few lines: the libraries are those that are installed here, so that no test
-waits for 60 MB to be packed and unpacked. ``test_task_bundle.py`` has the zip that ships.
+``task_cloud.py`` has the functions; ``test_task_faults.py`` disturbs them.
 """
 
 import base64
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from contextvars import copy_context
-from pathlib import Path
 
 import boto3
-import cloudpickle
 import joblib
 import numpy as np
 import pytest
@@ -24,70 +20,12 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-import cirrus_runtime
 from sklearn_cirrus import config_context
 from sklearn_cirrus._journal import command
 from sklearn_cirrus.exceptions import ConfigurationError, TaskError, WorkerError
 from sklearn_cirrus.joblib_backend import lambda_place, last_usage, parcels
 from sklearn_cirrus.workers import aws_lambda_function
 from sklearn_cirrus.workers.aws_lambda_function import LambdaFunction
-
-from ..emulator.service import ROLE, RUNTIME, zipped
-from ..redis_servers import wait_until
-from .conftest import BUCKET, objects
-
-HANDLER = """
-import sys
-sys.path += {path!r}
-from cirrus_runtime.task import handle
-"""
-PATH = [str(Path(cirrus_runtime.__file__).parents[1]), *filter(None, sys.path)]
-
-
-@pytest.fixture(scope="session")
-def task_functions(lambda_service):
-    """Functions for tasks: one of 60 s, one of 2 s."""
-    client = boto3.client("lambda", endpoint_url=lambda_service.endpoint_url)
-    for name, seconds in {"tasks": 60, "hasty-tasks": 2}.items():
-        client.create_function(
-            FunctionName=name,
-            Runtime=RUNTIME,
-            Role=ROLE,
-            Handler="app.handle",
-            Code={"ZipFile": zipped(HANDLER.format(path=PATH))},
-            MemorySize=512,
-            Timeout=seconds,
-        )
-        client.get_waiter("function_active_v2").wait(FunctionName=name)
-    client.close()
-
-
-@pytest.fixture
-def tasks(cloud, task_functions, monkeypatch):
-    """The emulator, with backend "cirrus" on its function; afterwards nothing may be left."""
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    monkeypatch.setattr(lambda_place, "_limits", {})
-    with (
-        config_context(backend="lambda", task_function="tasks", store_url=f"s3://{BUCKET}/tasks"),
-        joblib.parallel_config("cirrus", n_jobs=2),
-    ):
-        yield cloud
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    assert objects() == []
-    wait_until(lambda: all(slot.state == "idle" for slot in cloud.slots()), "one still runs", 15)
-
-
-@pytest.fixture
-def events(monkeypatch):
-    """The events that are sent."""
-    sent, invoke = [], LambdaFunction.invoke
-
-    def note(function, event):
-        sent.append(event.decode())
-        return invoke(function, event)
-
-    monkeypatch.setattr(LambdaFunction, "invoke", note)
-    return sent
 
 
 def where(number=0):
