@@ -8,7 +8,7 @@ copyright = "the sklearn_cirrus developers"  # noqa: A001 (Sphinx's name for it)
 version = release = sklearn_cirrus.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # Markdown too
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -17,6 +17,12 @@ extensions = [
 root_doc = "index"
 html_theme = "furo"
 html_title = f"sklearn_cirrus {release}"
+
+# The notebooks (a link to examples/notebooks) are run by the build, which shows what comes out.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_execution_show_tb = True
 
 myst_heading_anchors = 3  # links to headings, as on other sites that show Markdown
 
@@ -35,7 +41,8 @@ numpydoc_validation_checks = {"all", "ES01", "EX01", "PR07", "RT03", "SA01", "YD
 # Records say what each field is under "Attributes", and numpydoc would have it twice. What the
 # emulator's methods do is said in a sentence each.
 numpydoc_validation_exclude = {
-    r"\.(StageUsage|Usage|Invocation|SlotInfo|FaultPlan)$",
+    r"\.(StageUsage|Usage|Invocation|SlotInfo|FaultPlan|Deployment|Price)$",
+    r"\.prices\.regions$",  # says what it returns in its one sentence
     r"\.emulator\.",
 }
 
@@ -47,5 +54,6 @@ nitpick_ignore_regex = [
     ("py:.*", r"(sklearn|matplotlib|pathlib|collections\.abc)\..*"),
     # Properties that a class has among its attributes; types cut in two.
     ("py:(obj|attr)", r"(shape|columns|dtypes|classes|y|skipped_rows|faults)"),
+    ("py:class", r"(sklearn_cirrus\.deploy\.\w+\.)?(Options|Outcome)"),  # of deploy: private
     ("py:class", r"(tuple\[float|sklearn_cirrus\.emulator\._faults\.RunFaults)"),
 ]

@@ -9,9 +9,14 @@ the time so far has passed again, but one every ten minutes.
 import os
 import sys
 import time
+import warnings
 
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 from tqdm.std import tqdm as terminal_tqdm
+
+with warnings.catch_warnings():  # of a notebook without ipywidgets, where a line of text will do
+    warnings.simplefilter("ignore", TqdmWarning)
+    from tqdm.auto import tqdm
 
 _SHORTEST, _LONGEST = 10.0, 600.0  # seconds between two lines of a log
 _SHARE = 0.1  # of the time so far

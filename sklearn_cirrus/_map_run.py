@@ -8,10 +8,9 @@ worker that died was at is leased again; what is back counts, also when the serv
 
 import json
 
-from tqdm.auto import tqdm
-
 from cirrus_runtime.protocol import Lease, TrainJob
 
+from ._bar import tqdm
 from ._checkpoint import Checkpoints
 from ._lambda_settings import complete_config
 from ._outcome import CutShort

@@ -4,8 +4,8 @@ import logging
 
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
-from tqdm.auto import tqdm
 
+from ._bar import tqdm
 from ._dataset import Dataset
 from ._dataset.moments import take_columns
 from ._logistic_parameters import check_parameters

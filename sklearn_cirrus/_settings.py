@@ -95,6 +95,18 @@ class Config:
     dashboard : bool, default=False
         Whether the first fit starts the dashboard in this process, and says on standard error
         where it is. Needs the extra ``dashboard``. ``CIRRUS_DASHBOARD``.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.config import Config
+    >>> Config(redis_url="redis://:secret@host").redis_urls
+    ('redis://:secret@host',)
+    >>> "secret" in repr(Config(redis_url="redis://:secret@host"))
+    False
+    >>> Config(n_workers=0)
+    Traceback (most recent call last):
+        ...
+    sklearn_cirrus.exceptions.ConfigurationError: ...n_workers...
     """
 
     backend: str = "local"

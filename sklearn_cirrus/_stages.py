@@ -54,6 +54,12 @@ class StageUsage:
         The same times the workers of each run; of joblib's calls, what their tasks took.
     cost : float
         US dollars, by AWS's list prices; 0.0 on this machine, nan if a price is not known.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.config import StageUsage
+    >>> StageUsage(runs=1, rows=3_000_000, cost=0.5).rows_per_dollar
+    6000000.0
     """
 
     runs: int = 0
@@ -71,7 +77,16 @@ class StageUsage:
 
 
 class StageReport(dict):
-    """A :class:`StageUsage` for each stage that ran, by its name; prints as a table."""
+    """A :class:`StageUsage` for each stage that ran, by its name; prints as a table.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.config import StageReport, StageUsage
+    >>> report = StageReport(training=StageUsage(runs=1, n_workers=2, rows=1_800_000, seconds=2.1))
+    >>> print(report)
+    stage           runs  workers            rows   seconds  US dollars
+    training           1        2       1,800,000       2.1    0.000000
+    """
 
     def __repr__(self):
         lines = [

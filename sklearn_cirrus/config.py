@@ -47,6 +47,13 @@ def get_config(**overrides):
     ------
     ConfigurationError
         If a setting has a value that it cannot have.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus import config_context, get_config
+    >>> with config_context(n_workers=4):
+    ...     get_config().n_workers, get_config(n_workers=2).n_workers
+    (4, 2)
     """
     values = _environment() | _process | _context.get()
     own = {name: values.pop(name, None) for name in STAGES}
@@ -71,6 +78,15 @@ def set_config(**settings):
     ------
     ConfigurationError
         If there is no such setting, or it cannot have this value.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus import get_config, set_config
+    >>> before = get_config().block_bytes
+    >>> set_config(block_bytes=4 << 20)
+    >>> get_config().block_bytes
+    4194304
+    >>> set_config(block_bytes=before)
     """
     _validate(settings)
     _process.update(settings)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from .exceptions import PriceUnknown
 
+__all__ = ["HOURS_PER_MONTH", "Price", "price", "regions"]
+
 HOURS_PER_MONTH = 730  # as AWS reckons
 
 _LAMBDA = "https://aws.amazon.com/lambda/pricing/"
@@ -110,6 +112,13 @@ class Price:
         Page on which AWS publishes it.
     date : str
         Day as of which it is given, as YYYY-MM-DD.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.prices import price
+    >>> hour = price("us-east-1", "host.c7g.large")
+    >>> hour.dollars, hour.unit, hour.source
+    (0.0725, 'hour', 'https://aws.amazon.com/ec2/pricing/on-demand/')
     """
 
     dollars: float
@@ -119,7 +128,14 @@ class Price:
 
 
 def regions() -> list[str]:
-    """Return the regions that the table has."""
+    """Return the regions that the table has.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.prices import regions
+    >>> regions()
+    ['eu-west-1', 'us-east-1']
+    """
     return sorted(_REGIONS)
 
 
@@ -144,6 +160,16 @@ def price(region: str, item: str) -> Price:
     ------
     PriceUnknown
         The table has no such region or item.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.prices import price
+    >>> price("eu-west-1", "lambda.gb_second.arm64").dollars
+    1.33334e-05
+    >>> price("eu-north-1", "s3.put")
+    Traceback (most recent call last):
+        ...
+    sklearn_cirrus.exceptions.PriceUnknown: ... has no region 'eu-north-1'; it has ...
     """
     if region not in _REGIONS:
         raise PriceUnknown(

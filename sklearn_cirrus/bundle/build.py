@@ -40,6 +40,13 @@ class Bundle:
         The version of every distribution in it; ``sklearn-cirrus`` is that of our own packages.
     precompiled : bool
         Whether the bytecode is in it.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.bundle import Bundle, Target
+    >>> bundle = Bundle("w.zip", Target(), "00" * 32, 17_000_000, 59_000_000, {}, True)
+    >>> bundle.code_sha256
+    'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='
     """
 
     path: Path
@@ -87,6 +94,15 @@ def build_worker(
     ------
     BundleError
         If wheels or compiler are missing, or the result is larger than Lambda or 20 MB allow.
+
+    Examples
+    --------
+    It downloads wheels, so this is not run here:
+
+    >>> from sklearn_cirrus.bundle import Target, build_worker
+    >>> bundle = build_worker(Target("3.13", "arm64"), "out")                # doctest: +SKIP
+    >>> bundle.path                                                          # doctest: +SKIP
+    PosixPath('out/worker-arm64-py313.zip')
     """
     return _build("worker", read_requirements(), target, folder, interpreter, wheels)
 
@@ -113,6 +129,15 @@ def build_task(
     ------
     BundleError
         If wheels or compiler are missing, or the result is larger than Lambda allows.
+
+    Examples
+    --------
+    It downloads wheels, so this is not run here:
+
+    >>> from sklearn_cirrus.bundle import Target, build_task
+    >>> bundle = build_task(Target("3.13", "arm64"), "out")                  # doctest: +SKIP
+    >>> bundle.path                                                          # doctest: +SKIP
+    PosixPath('out/task-arm64-py313.zip')
     """
     return _build("task", read_requirements(task=True), target, folder, interpreter, wheels)
 

@@ -84,6 +84,14 @@ def build_module(target: Target, folder: str | Path) -> Path:
     ------
     BundleError
         If it has to be compiled and ``ziglang`` is not installed or fails.
+
+    Examples
+    --------
+    It may compile for some seconds, so this is not run here:
+
+    >>> from sklearn_cirrus.bundle import Target, build_module
+    >>> build_module(Target("3.13", "arm64"), "out")                         # doctest: +SKIP
+    PosixPath('out/cirrus.so')
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     return _build(_SOURCES / MODULE, MODULE_SOURCES, target, Path(folder) / MODULE)

@@ -34,6 +34,15 @@ class Target:
     ------
     BundleError
         If either is not one of these.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.bundle import Target
+    >>> target = Target("3.13", "arm64")
+    >>> print(target)
+    python3.13, arm64
+    >>> target.label, target.platforms[0]
+    ('arm64-py313', 'manylinux_2_34_aarch64')
     """
 
     python: str = field(default_factory=_default_python)

@@ -39,6 +39,14 @@ def start_dashboard(folder=None, port=0):
     ------
     ConfigurationError
         The extra is not installed, there are no journals, or the port is taken.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_cirrus.dashboard import start_dashboard
+    >>> with tempfile.TemporaryDirectory() as journals, start_dashboard(journals) as dashboard:
+    ...     dashboard.url.startswith("http://127.0.0.1:")
+    True
     """
     from .._journal import journal_folder
     from ..config import get_config

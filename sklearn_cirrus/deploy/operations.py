@@ -83,6 +83,13 @@ def deploy(
         same choices goes on from there.
     ConfigurationError
         A choice cannot be.
+
+    Examples
+    --------
+    It asks AWS, so this is not run here:
+
+    >>> from sklearn_cirrus.deploy import deploy
+    >>> plan = deploy(server="host", instance="c7g.large", dry_run=True)     # doctest: +SKIP
     """
     if redis_url is not None:
         check_url(redis_url)
@@ -127,6 +134,13 @@ def destroy(stack: str = "cirrus", region: str | None = None, *, report=_silent,
     ------
     DeployError
         AWS refuses something, or cannot be asked. The next destroy goes on from there.
+
+    Examples
+    --------
+    It asks AWS, so this is not run here:
+
+    >>> from sklearn_cirrus.deploy import destroy
+    >>> steps = destroy("cirrus", dry_run=True)                              # doctest: +SKIP
     """
     with _stack(stack, region) as (aws, names):
         steps = Engine(aws, report).remove(describe_everything(names), dry=dry_run)

@@ -37,6 +37,16 @@ class Deployment:
         Address of the parameter server, without secrets; None if there is none or it was given.
     redis_url : str or None
         Url of the parameter server: a secret, never shown.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.deploy import Deployment
+    >>> from sklearn_cirrus.deploy.options import Options
+    >>> place = "cirrus-123456789012-eu-west-1"
+    >>> stack = "cirrus", "123456789012", "eu-west-1", place, f"s3://{place}", "cirrus-worker"
+    >>> deployment = Deployment(*stack, None, "0.1.0", Options(), redis_url="rediss://:secret@host")
+    >>> "secret" in repr(deployment)
+    False
     """
 
     stack: str
@@ -70,6 +80,14 @@ def load_deployment(stack: str | None = None, region: str | None = None) -> Depl
     ------
     DeployError
         There is no such deployment, or AWS cannot be asked.
+
+    Examples
+    --------
+    It asks AWS, so this is not run here:
+
+    >>> from sklearn_cirrus.deploy import load_deployment
+    >>> load_deployment("cirrus").store_url                                  # doctest: +SKIP
+    's3://cirrus-123456789012-eu-west-1'
     """
     stack = check_stack(stack or default_stack())
     with Aws(region) as aws, explained(f"cannot read the record of the stack {stack}"):

@@ -30,6 +30,13 @@ class SlotInfo:
         Whether :meth:`LambdaEmulator.freeze` or a fault has stopped it.
     request_id : str or None
         What it runs.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.emulator import LambdaEmulator
+    >>> with LambdaEmulator() as emulator:
+    ...     emulator.slots()  # one for each process that runs or waits
+    []
     """
 
     number: int
@@ -87,8 +94,30 @@ class LambdaEmulator:
 
     Examples
     --------
-    >>> with LambdaEmulator() as emulator:                                 # doctest: +SKIP
-    ...     client = boto3.client("lambda", endpoint_url=emulator.endpoint_url)
+    >>> import io, sys, zipfile
+    >>> import boto3
+    >>> from sklearn_cirrus.emulator import LambdaEmulator
+    >>> code = io.BytesIO()
+    >>> with zipfile.ZipFile(code, "w") as archive:
+    ...     archive.writestr("app.py", "def handle(event, context): return event['a'] + 1")
+    >>> anyone = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    >>> function = {
+    ...     "FunctionName": "f",
+    ...     "Runtime": "python{}.{}".format(*sys.version_info),
+    ...     "Handler": "app.handle",
+    ...     "Role": "arn:aws:iam::123456789012:role/any",
+    ...     "Code": {"ZipFile": code.getvalue()},
+    ... }
+    >>> with LambdaEmulator() as emulator:
+    ...     client = boto3.client(
+    ...         "lambda", endpoint_url=emulator.endpoint_url, region_name="eu-west-1", **anyone
+    ...     )
+    ...     _ = client.create_function(**function)
+    ...     client.invoke(FunctionName="f", Payload=b'{"a": 1}')["Payload"].read()
+    ...     [each.outcome for each in emulator.invocations()]
+    ...     client.close()
+    b'2'
+    ['ok']
     """
 
     def __init__(

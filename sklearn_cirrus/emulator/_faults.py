@@ -72,6 +72,17 @@ class FaultPlan:
     ------
     ValueError
         A share is not between 0 and 1, or a range is not two ascending times.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.emulator import FaultPlan, Faults
+    >>> faults = Faults(FaultPlan(seed=0, throttle=0.5))
+    >>> [faults.at_the_door() for _ in range(6)].count(429)
+    2
+    >>> FaultPlan(seed=0, kill=2)
+    Traceback (most recent call last):
+        ...
+    ValueError: kill is a share between 0 and 1, not 2
     """
 
     seed: int
@@ -112,6 +123,15 @@ class Faults:
 
     The methods that take ``n`` arrange for the next ``n`` requests or invocations, of any
     function; those of one kind queue up. ``plan`` may be set to a :class:`FaultPlan`, or None.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.emulator import Faults
+    >>> faults = Faults()
+    >>> faults.throttle(2)
+    >>> faults.fail(status=503)
+    >>> [faults.at_the_door() for _ in range(4)]
+    [429, 429, 503, None]
     """
 
     def __init__(self, plan: FaultPlan | None = None):

@@ -41,6 +41,13 @@ class Invocation:
         Largest resident size of the slot's process so far.
     log : str
         What START, END, REPORT and the function wrote; the last 32 KiB of it.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.emulator import LambdaEmulator
+    >>> with LambdaEmulator() as emulator:
+    ...     emulator.invocations()  # one for each Invoke; see LambdaEmulator
+    []
     """
 
     request_id: str

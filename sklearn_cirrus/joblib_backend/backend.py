@@ -61,6 +61,19 @@ class CirrusBackend(AutoBatchingMixin, ParallelBackendBase):
     ------
     ConfigurationError
         An option has a value that it cannot have.
+
+    Examples
+    --------
+    >>> import joblib
+    >>> import sklearn_cirrus
+    >>> with joblib.parallel_config("cirrus", where="inline"):
+    ...     joblib.Parallel()(joblib.delayed(len)(word) for word in ("ab", "c"))
+    [2, 1]
+    >>> with joblib.parallel_config("cirrus", retries=-1):
+    ...     joblib.Parallel()(joblib.delayed(len)(word) for word in ("ab", "c"))
+    Traceback (most recent call last):
+        ...
+    sklearn_cirrus.exceptions.ConfigurationError: retries must be an integer from 0 to 100, ...
     """
 
     default_n_jobs = -1

@@ -24,6 +24,18 @@ class RemoteTraceback(Exception):
     Parameters
     ----------
     text : str
+
+    Examples
+    --------
+    >>> import joblib
+    >>> import sklearn_cirrus
+    >>> from sklearn_cirrus.joblib_backend import RemoteTraceback
+    >>> with joblib.parallel_config("cirrus", n_jobs=2):
+    ...     try:
+    ...         joblib.Parallel()(joblib.delayed(int)(word) for word in ("1", "one"))
+    ...     except ValueError as error:
+    ...         isinstance(error.__cause__, RemoteTraceback)
+    True
     """
 
     def __init__(self, text):

@@ -32,6 +32,13 @@ class Usage:
     cost : float
         US dollars, by AWS's list prices: 0.0 on workers of this machine, nan if a price is not
         known.
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.joblib_backend import Usage
+    >>> usage = Usage("3f2a90c1b7d04e55", 20, 40, 21, 1, 0, 38.5, 2_800_000, 61_000, 0.0)
+    >>> usage.attempts - usage.tasks  # batches that were started once more
+    1
     """
 
     run_id: str
@@ -53,6 +60,17 @@ def last_usage():
     -------
     Usage or None
         None if there was none in this process.
+
+    Examples
+    --------
+    >>> import joblib
+    >>> import sklearn_cirrus
+    >>> from sklearn_cirrus.joblib_backend import last_usage
+    >>> with joblib.parallel_config("cirrus", n_jobs=2):
+    ...     joblib.Parallel()(joblib.delayed(pow)(i, 2) for i in range(4))
+    [0, 1, 4, 9]
+    >>> last_usage().calls, last_usage().cost
+    (4, 0.0)
     """
     return _last
 

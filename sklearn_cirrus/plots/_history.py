@@ -139,5 +139,15 @@ def plot_history(estimator, *, x="epoch", name=None, ax=None, **kwargs):
     Returns
     -------
     HistoryDisplay
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_cirrus import CirrusLogisticRegression
+    >>> from sklearn_cirrus.plots import plot_history
+    >>> clf = CirrusLogisticRegression(backend="inline", random_state=0)
+    >>> display = plot_history(clf.fit(*load_iris(return_X_y=True)), x="seconds")
+    >>> display.ax_.get_xlabel()
+    'Time (s)'
     """
     return HistoryDisplay.from_estimator(estimator, x=x, name=name, ax=ax, **kwargs)

@@ -164,6 +164,13 @@ def plot_scaling(runs, *, name=None, ax=None, **kwargs):
     Returns
     -------
     ScalingDisplay
+
+    Examples
+    --------
+    >>> from sklearn_cirrus.plots import plot_scaling
+    >>> display = plot_scaling({1: 95e3, 2: [170e3, 180e3]}, name="two cores")
+    >>> display.line_.get_ydata().tolist()
+    [95000.0, 175000.0]
     """
     is_measured = isinstance(runs, Mapping)
     make = ScalingDisplay.from_results if is_measured else ScalingDisplay.from_estimators

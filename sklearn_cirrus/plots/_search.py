@@ -206,5 +206,16 @@ def plot_search(search, *, param=None, metric=None, name=None, ax=None, **kwargs
     Returns
     -------
     SearchDisplay
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn_cirrus.plots import plot_search
+    >>> search = GridSearchCV(LogisticRegression(max_iter=200), {"C": [0.1, 1.0]})
+    >>> display = plot_search(search.fit(*load_iris(return_X_y=True)))
+    >>> display.ax_.get_xlabel()
+    'C'
     """
     return SearchDisplay.from_search(search, param=param, metric=metric, name=name, ax=ax, **kwargs)
