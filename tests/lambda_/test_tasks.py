@@ -27,6 +27,8 @@ from sklearn_cirrus.joblib_backend import lambda_place, last_usage, parcels
 from sklearn_cirrus.workers import aws_lambda_function
 from sklearn_cirrus.workers.aws_lambda_function import LambdaFunction
 
+from ..redis_servers import wait_until
+
 
 def where(number=0):
     return number, os.getpid(), os.environ["AWS_LAMBDA_FUNCTION_NAME"]

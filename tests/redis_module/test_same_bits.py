@@ -127,6 +127,7 @@ def test_a_replica_takes_over(start, tmp_path, diskless):
     )
     twins.check(replica.client)  # what it copied
     twins.train(primary.client, 25)
+    primary.client.set("written", "last")  # WAIT is for what came on its own connection, and before
     assert primary.client.wait(1, 20_000) == 1
     twins.check(replica.client)  # what it was sent since
     primary.stop()
