@@ -18,7 +18,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 
-SOLVERS = ["adagrad", "adam", "nesterov"]
+SOLVERS = ["adagrad", "adam"]
 STRENGTHS = [0.01, 0.1, 1.0]
 
 

@@ -28,8 +28,11 @@ def pytest_configure(config):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Say how many processes run the tests, unless ``-n`` does: one for each core, two at least."""
-    return min(max(2, os.cpu_count() or 1), _MOST_AT_ONCE)
+    """Say how many processes run the tests, unless ``-n`` does: one more than there are cores.
+
+    There are always some that wait: for a lease to run out, a server to start, a deadline.
+    """
+    return min(1 + (os.cpu_count() or 1), _MOST_AT_ONCE)
 
 
 @pytest.fixture(scope="session", autouse=True)

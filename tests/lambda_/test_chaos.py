@@ -22,6 +22,7 @@ from ..faults.conftest import held_out_loss, labelled
 from .conftest import PARAMETERS, SETTINGS, at_random, meanwhile
 
 SEEDS = range(int(os.environ.get("CIRRUS_TEST_CHAOS", "1")))
+campaign = pytest.mark.skipif(len(SEEDS) < 2, reason="CIRRUS_TEST_CHAOS is not set")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.timeout(120),
@@ -176,6 +177,7 @@ def test_a_disturbed_fit(fit, world, undisturbed, kind, seed):
         assert world.deeds >= 1
 
 
+@campaign
 @pytest.mark.parametrize("seed", SEEDS)
 def test_frozen_workers_at_the_rate_that_is_chosen(fit, world, undisturbed_auto, seed):
     """It is fifty times that of the other tests, and falls to zero in the last epochs.
@@ -204,7 +206,7 @@ def test_lbfgs_is_exact_all_the_same(fit, world, seed):
     np.testing.assert_allclose(model.intercept_, exact.intercept_, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.skipif(len(SEEDS) < 2, reason="CIRRUS_TEST_CHAOS is not set")
+@campaign
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_at_the_same_time(fit, world, undisturbed, seed):
     with contextlib.ExitStack() as stack:

@@ -60,7 +60,7 @@ def agree(search, other, atol=0.01):
 
 @pytest.mark.parametrize("backend", ["inline", "local"])
 def test_scores_are_those_of_the_same_arrays(data, blocks, clf, backend, no_rows):
-    clf.set_params(backend=backend, n_workers=2 if backend == "local" else None)
+    clf.set_params(backend=backend, n_workers=2 if backend == "local" else None, max_iter=60)
     exact = GridSearchCV(LogisticRegression(), GRID, cv=CV, scoring="neg_log_loss").fit(*data)
     search = CirrusSearchCV(clf, GRID, cv=CV).fit(blocks)
     agree(search, exact)
