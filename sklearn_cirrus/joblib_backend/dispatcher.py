@@ -229,11 +229,7 @@ class Dispatcher:
             _log.warning("task %d is run again: %s", task.number, result.error)
             self._ready.appendleft(task)
             return
-        advice = "" if full or result.exit_code != -9 else _KILLED
-        self._finish(
-            task,
-            WorkerError(f"task {task.number} was lost {task.losses} times: {result.error}{advice}"),
-        )
+        self._finish(task, task.loss(result))
 
     def _watch(self):
         """Kill what takes longer than it may; start copies of what takes much longer than most."""
@@ -298,9 +294,3 @@ class Dispatcher:
         self._ready.clear()
         for task in sorted(self._unfinished, key=lambda task: task.number):
             self._finish(task, error)
-
-
-_KILLED = (
-    "\nIf nobody has killed it, this machine ran out of memory: lower n_jobs, or give each task "
-    "less data"
-)

@@ -2,6 +2,13 @@
 
 import time
 
+from ..exceptions import WorkerError
+
+_KILLED = (
+    "\nIf nobody has killed it, this machine ran out of memory: lower n_jobs, or give each task "
+    "less data"
+)
+
 
 class Task:
     """What ``submit`` returns, and what joblib hands back to have its result.
@@ -54,6 +61,14 @@ class Task:
         callback, self._callback = self._callback, None
         if callback is not None:
             callback(self)
+
+    def loss(self, result):
+        """Return the error for a task that was lost too often, the last time with this result."""
+        is_killed = result.error_type != "OutOfMemory" and result.exit_code == -9
+        return WorkerError(
+            f"task {self.number} was lost {self.losses} times: {result.error}"
+            + (_KILLED if is_killed else "")
+        )
 
     def result(self):
         """Return what the calls returned, after telling what they printed and warned of.
