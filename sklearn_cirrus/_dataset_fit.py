@@ -13,12 +13,11 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
-from cirrus_runtime.views import pack_numbers
-
 from ._classes import classes_of, classes_of_stream
 from ._convergence import warn_of_nonconvergence
 from ._dataset.moments import check_columns, take_columns
 from ._dataset.sample import sample_rows
+from ._dataset.training import training_view
 from ._dataset_lbfgs import DatasetLbfgsFit
 from ._ingest import Part
 from ._logistic_fit import LogisticFit
@@ -169,15 +168,9 @@ class DatasetFit(LogisticFit):
         }}  # fmt: skip
 
     def _view(self, data, columns, mean):
-        """Return the view of a part, whose blocks are rows of float32 with labels of the fit."""
-        if columns.center is not None:
-            parts = {"center": pack_numbers(columns.center), "scale": None, "shift": None}
-            data = data.with_step({"step": "affine", **parts, "clip": None})
-        data = data.with_step({"step": "rows", "dtype": "float32"})
-        becomes, weights = self._becomes.astype(float).tolist(), None
-        if self._of_class is not None:
-            weights = (self._of_class / mean).tolist()
-        return data.with_step({"step": "labels", "becomes": becomes, "weights": weights}).view()
+        """Return the view of a part."""
+        weights = None if self._of_class is None else self._of_class / mean
+        return training_view(data, columns.center, self._becomes, weights)
 
     def _identity(self, n_blocks):
         if self._known is None:

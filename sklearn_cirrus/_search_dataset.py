@@ -7,10 +7,10 @@ a row. What is to be known of the columns is learnt from a sample, as in a fit o
 import numpy as np
 
 from cirrus_runtime.blocks import Block
-from cirrus_runtime.views import pack_numbers
 
 from ._classes import classes_of
 from ._dataset.sample import sample_rows
+from ._dataset.training import training_view
 from ._ingest import Part
 from ._reach import check_reach
 from ._search_data import SearchData
@@ -71,15 +71,10 @@ class DatasetSearchData(SearchData):
     def options(self, columns):
         """Return the view of the dataset, whose blocks are rows of float32 with class indices."""
         data = self._data
-        names = list(data.blocks())
-        if columns.center is not None:
-            parts = {"center": pack_numbers(columns.center), "scale": None, "shift": None}
-            data = data.with_step({"step": "affine", **parts, "clip": None})
-        data = data.with_step({"step": "rows", "dtype": "float32"})
-        becomes = np.searchsorted(self.classes, data.classes).astype(float)
-        becomes[~np.isin(data.classes, self.classes)] = 0.0  # no row has it
-        data = data.with_step({"step": "labels", "becomes": becomes.tolist(), "weights": None})
-        return {"parts": {"train": {"view": data.view(), "names": names}}}
+        becomes = np.searchsorted(self.classes, data.classes)
+        becomes[~np.isin(data.classes, self.classes)] = 0  # no row has it
+        view = training_view(data, columns.center, becomes)
+        return {"parts": {"train": {"view": view, "names": list(data.blocks())}}}
 
     def part(self, seed, n_workers, block_bytes, columns):
         """Return blocks without entries, of what the splits do with the rows of the dataset's."""

@@ -5,6 +5,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
 from .._dataset import Dataset
+from .._dataset.selection import in_order
 from .._parameters import check_flag, check_integer, check_seed
 
 
@@ -81,11 +82,7 @@ class BlockKFold(BaseCrossValidator):
         fold_of_block = np.empty(len(counts), int)
         for fold, blocks in enumerate(np.array_split(order, self.n_splits)):
             fold_of_block[blocks] = fold
-        folds = np.repeat(fold_of_block, counts)
-        if X.picks is not None:  # blocks have their rows in rising order
-            in_order = folds
-            folds = np.empty_like(in_order)
-            folds[np.argsort(X.picks, kind="stable")] = in_order
+        folds = in_order(X, np.repeat(fold_of_block, counts))
         for fold in range(self.n_splits):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
