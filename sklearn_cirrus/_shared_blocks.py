@@ -1,8 +1,9 @@
-"""Blocks that fits on joblib's threads share: those of candidates on the same rows are put once.
+"""Blocks that fits on joblib's threads share: put once, and kept on shelves.
 
-scikit-learn hands each fit of a search a copy of its fold. Its blocks follow from the rows, labels,
-weights, order and centres that they are cut from; fits for which all of these are the same use the
-same objects of the store.
+scikit-learn hands each fit of a search a copy of its fold. Which rows of it are those of others is
+found out by ``_shared_rows.py``. Where fits must not share single rows, they share all or none
+(``SharedPart``): their blocks follow from the rows, labels, weights, order and centres that they
+are cut from; fits for which all of these are the same use the same objects of the store.
 
 They stay for the fits to come as long as a thread lives that has used any: joblib's threads end
 with the call. So it does not matter whether a fit is under way all the time, and nothing is left

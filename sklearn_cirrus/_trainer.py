@@ -15,7 +15,6 @@ single block, a worker posts these leases and the trainer only follows: see ``co
 import logging
 import time
 import uuid
-from dataclasses import replace
 
 import numpy as np
 
@@ -121,10 +120,6 @@ class Run(LastingRun):
             except CutShort as end:
                 self._going, self._cut = False, str(end)
         return outcome
-
-    def tell_workers(self, options):
-        """Add to the options of the job, before :meth:`train`."""
-        self.job = self.crew.job = replace(self.job, options=self.job.options | options)
 
     # ---- Blocks and leases
 
