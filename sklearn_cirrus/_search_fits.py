@@ -145,26 +145,19 @@ class Fits:
         """Return the columns of the fit at a place."""
         return slice(at * self.classes, (at + 1) * self.classes)
 
-    def penalties(self, weights, penalized):
-        """Return the penalty of each fit for a table, and whether its weights are finite.
+    def penalties(self, norms, others):
+        """Return the penalty of each fit, and whether its weights are finite.
 
         Parameters
         ----------
-        weights : float32 array of shape (rows, width)
-        penalized : int
-            Rows that are.
+        norms, others : float64 arrays of shape (2, width)
+            Sums over the weights that are penalized, and over those that are not, by column: of
+            squares, and of sizes.
         """
-        squares, sizes = np.zeros((2, weights.shape[1]))
-        has_l1 = any(fit.l1 for fit in self.fits)
-        for first in range(0, penalized, _ROWS):
-            part = weights[first : min(first + _ROWS, penalized)].astype(np.float64)
-            squares += np.einsum("ij,ij->j", part, part)
-            if has_l1:
-                sizes += np.abs(part).sum(axis=0)
-        finite = np.isfinite(squares) & np.isfinite(weights[penalized:]).all(axis=0)
-        squares, sizes = (v.reshape(-1, self.classes).sum(axis=1) for v in (squares, sizes))
+        squares, sizes = norms.reshape(2, -1, self.classes).sum(axis=2)
+        finite = np.isfinite(norms + others).reshape(2, -1, self.classes).all(axis=(0, 2))
         penalties = [fit.l2 / 2 * squares[i] + fit.l1 * sizes[i] for i, fit in enumerate(self.fits)]
-        return penalties, finite.reshape(-1, self.classes).all(axis=1)
+        return penalties, finite
 
     def tables(self, weights, places):
         """Yield the weights of the fits at some places, of shape (rows, classes) each.
@@ -179,5 +172,4 @@ class Fits:
                 yield taken[self.place(i)].T
 
 
-_ROWS = 4096  # of a table, looked at together
 _TOGETHER = 16  # fits

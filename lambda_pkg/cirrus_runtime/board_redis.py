@@ -39,6 +39,7 @@ _GROUP = b"workers"
 _TRAINER = b"trainer"
 _PATIENCE = 4  # times lease_seconds that workers of a silent trainer go on
 _MANY = b"1000"
+_MOST_READ = 64  # reports: those that were read are deleted together
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
 
@@ -67,13 +68,13 @@ class RedisBoard(Board):
         self._lease_seconds = lease_seconds
         self._idle_ms = b"%d" % int(1000 * lease_seconds)
         self._heard = -math.inf  # when the trainer was last heard of, by its own clock
-        self._last = b"0"
+        self._last, self._read = b"0", []  # reports that were read and are still there
         self._taken = set()  # tokens of leases that this worker holds and knows of
         self._may_overlook = False
 
     def put_up(self):
         """Make the streams; the trainer does so before anything else."""
-        self._last = b"0"
+        self._last, self._read = b"0", []
         streams = self._leases, self._reports
         create = [
             pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM") for stream in streams
@@ -112,13 +113,14 @@ class RedisBoard(Board):
         reply = self._waiting.call(pack(*command, b"STREAMS", self._reports, self._last))
         if not reply and not self._call(b"EXISTS", self._reports):
             raise RunEnded("the run has ended")  # XREAD waits for streams that are yet to come
-        reports, heavy = [], []
+        reports, is_heavy = [], False
         for self._last, fields in entries_of(reply):
             reports.append(decode(Report, *fields[1::2]))
-            if reports[-1].body:
-                heavy.append(self._last)
-        if heavy:  # nobody else reads them, and they may be large
-            self._call(b"XDEL", self._reports, *heavy)
+            self._read.append(self._last)
+            is_heavy |= bool(reports[-1].body)
+        if is_heavy or len(self._read) >= _MOST_READ:  # nobody else reads them
+            self._call(b"XDEL", self._reports, *self._read)
+            self._read = []
         return reports
 
     def reclaim(self, worker, generation):
