@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._ingest import Part, count_blocks, make_blocks
+from ._search_group import SearchGroup
 
 
 class SearchData:
@@ -29,6 +30,7 @@ class SearchData:
         Indices of rows.
     """
 
+    kind = SearchGroup  # of tables
     is_elsewhere = False
     nbytes = None
 
@@ -53,6 +55,9 @@ class SearchData:
             and (self.weights is None or self.weights[train].any())
             for train, test in self.splits
         )
+
+    def held_out_loss(self, estimator, split):
+        """Return None: fits outside a table have the scores of the search alone."""
 
     def row_weights(self, params, split):
         """Return by class how the rows of a split weigh, and the sum of its rows' weights."""

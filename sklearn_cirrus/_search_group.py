@@ -11,13 +11,17 @@ leaves out, and the weights of the rows that it trains on are one on average ove
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from cirrus_runtime.model_spec import SLOTS, ModelSpec
 from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 
 from ._columns import Columns
+from ._dataset import Dataset
+from ._dataset.moments import take_columns
 from ._lambda_settings import complete_config
+from ._logistic_parameters import check_parameters
 from ._logistic_state import weights_of_user
 from ._open_run import open_run
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates
@@ -26,20 +30,6 @@ from ._search_run import SearchRun
 from ._trainer import new_run_id
 
 _SHARED = ("solver", "batch_size", "fit_intercept", "max_iter", "random_state")
-
-
-def group_key(params):
-    """Return what candidates must have in common to be trained in one table."""
-    shared = tuple(repr(getattr(params, name)) for name in _SHARED)
-    return *shared, params.learning_rate == "auto"
-
-
-def may_join(params):
-    """Return whether a candidate may be added to a table that has been trained already.
-
-    FTRL's L1 threshold counts the steps of the table, not those of a column.
-    """
-    return params.solver != "ftrl"
 
 
 class SearchGroup:
@@ -55,6 +45,29 @@ class SearchGroup:
 
     one_pass = False
     takes_checkpoints = True
+
+    @staticmethod
+    def takes(params):
+        """Return whether a candidate can be trained in a table with others."""
+        try:
+            check_parameters(params)
+        except (ValueError, TypeError):
+            return False  # its fit says what is wrong
+        return not (params.solver == "lbfgs" or params.early_stopping or params.warm_start)
+
+    @staticmethod
+    def key(params):
+        """Return what candidates must have in common to be trained in one table."""
+        shared = tuple(repr(getattr(params, name)) for name in _SHARED)
+        return *shared, params.learning_rate == "auto"
+
+    @staticmethod
+    def may_join(params):
+        """Return whether a candidate may be added to a table that has been trained already.
+
+        FTRL's L1 threshold counts the steps of the table, not those of a column.
+        """
+        return params.solver != "ftrl"
 
     def __init__(self, params, config, data):
         if config.resume is not None:
@@ -151,9 +164,16 @@ class SearchGroup:
         self.cost = run.place.cost
         return run.history
 
-    def weights(self, params, table):
-        """Return coef_ and intercept_ of a candidate, of its columns of the table."""
-        return weights_of_user(table, self.columns, params.fit_intercept, params.l1_ratio)
+    def fill(self, estimator, fit, table, X):
+        """Make the estimator of a fit, which has its parameters, one that was fitted on X."""
+        if isinstance(X, Dataset):
+            take_columns(estimator, X)
+        else:
+            validate_data(estimator, X, y="no_validation", skip_check_array=True)
+        estimator.coef_, estimator.intercept_ = weights_of_user(
+            table, self.columns, estimator.fit_intercept, estimator.l1_ratio
+        )
+        estimator.classes_ = self.data.classes
 
     def _job(self):
         """Return the job of the workers, without the places where it runs."""

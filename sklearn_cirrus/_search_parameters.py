@@ -14,20 +14,19 @@ _SAMPLED = 10  # candidates, where there is a distribution and nobody says how m
 
 def check_search(search):
     """Refuse bad parameters of a CirrusSearchCV, with a TypeError or a ValueError."""
-    if isinstance(search.estimator, CirrusMatrixFactorization):
+    if not isinstance(search.estimator, (CirrusLogisticRegression, CirrusMatrixFactorization)):
         raise TypeError(
-            "CirrusSearchCV trains CirrusLogisticRegression, not CirrusMatrixFactorization, whose "
-            "splits hide ratings, not rows: use scikit-learn's GridSearchCV with "
-            "cv=RatingsKFold(5) and scoring=rating_rmse_scorer of sklearn_cirrus.model_selection"
-        )
-    if not isinstance(search.estimator, CirrusLogisticRegression):
-        raise TypeError(
-            "CirrusSearchCV trains CirrusLogisticRegression, not "
+            "CirrusSearchCV trains CirrusLogisticRegression and CirrusMatrixFactorization, not "
             f"{type(search.estimator).__name__}: use GridSearchCV for other estimators"
         )
     halving = search.halving
     if halving is not None and not (isinstance(halving, Real) and 1 < halving < np.inf):
         raise ValueError(f"halving must be None or larger than 1, not {halving!r}")
+    if halving is not None and isinstance(search.estimator, CirrusMatrixFactorization):
+        raise ValueError(
+            "halving must be None over CirrusMatrixFactorization, whose candidates are fitted one "
+            "by one: none could be dropped early"
+        )
     if search.callback is not None and not callable(search.callback):
         raise TypeError(f"callback must be callable or None, not {search.callback!r}")
     for name in ("min_epochs", "table_bytes", "n_iter"):
