@@ -14,8 +14,8 @@ class SearchData:
 
     Attributes
     ----------
-    is_elsewhere : bool
-        Whether the rows are not in this process, so that workers sum up the held-out losses.
+    summed : tuple
+        Values of ``scoring`` that are the held-out losses, with which workers may sum them up.
     nbytes : int or None
         About what the blocks take that are put; None: as much as ``X``.
 
@@ -31,7 +31,8 @@ class SearchData:
     """
 
     kind = SearchGroup  # of tables
-    is_elsewhere = False
+    weights_name = "sample_weight"  # in fit
+    summed = ()
     nbytes = None
 
     def __init__(self, X, labels, classes, weights, splits):
@@ -58,6 +59,14 @@ class SearchData:
 
     def held_out_loss(self, estimator, split):
         """Return None: fits outside a table have the scores of the search alone."""
+
+    def is_summed(self, ended, fits):
+        """Return whether workers are to sum up the losses of fits, of which some have ended."""
+        return True
+
+    def score_of(self, loss):
+        """Return the score of a fit of which workers have found the mean held-out loss."""
+        return -loss
 
     def row_weights(self, params, split):
         """Return by class how the rows of a split weigh, and the sum of its rows' weights."""

@@ -69,7 +69,7 @@ def read_data(search, X, y, splits, fit_params):
     if is_of_ratings(search):
         from ._factor_search_data import FactorSearchData
 
-        return FactorSearchData(search, X, splits)
+        return FactorSearchData(search, X, splits, fit_params)
     if isinstance(X, Dataset):
         from ._search_dataset import DatasetSearchData
 

@@ -22,11 +22,6 @@ def check_search(search):
     halving = search.halving
     if halving is not None and not (isinstance(halving, Real) and 1 < halving < np.inf):
         raise ValueError(f"halving must be None or larger than 1, not {halving!r}")
-    if halving is not None and isinstance(search.estimator, CirrusMatrixFactorization):
-        raise ValueError(
-            "halving must be None over CirrusMatrixFactorization, whose candidates are fitted one "
-            "by one: none could be dropped early"
-        )
     if search.callback is not None and not callable(search.callback):
         raise TypeError(f"callback must be callable or None, not {search.callback!r}")
     for name in ("min_epochs", "table_bytes", "n_iter"):

@@ -27,11 +27,6 @@ class SearchSession:
     X : array-like, sparse matrix or Dataset
         As the user has given it.
     journal : SearchJournal
-
-    Attributes
-    ----------
-    sums_losses : bool
-        Whether the scores are held-out losses that the workers sum up.
     """
 
     def __init__(self, search, board, data, halving, score, fit_params, X, journal):
@@ -47,9 +42,8 @@ class SearchSession:
         self._unwanted = set()  # candidates that somebody has dropped
         self._params = {}  # estimator with the parameters of each candidate
         self._fits = {}  # those of each candidate that was put into a table
-        is_loss = search.scoring in (None, "neg_log_loss") and not search.return_train_score
-        self.sums_losses = data.is_elsewhere and is_loss
-        self._shares = data.can_share() and not set(fit_params) - {"sample_weight"}
+        self._is_summed = search.scoring in data.summed and not search.return_train_score
+        self._shares = data.can_share() and not set(fit_params) - {data.weights_name}
         self.results = {}  # by candidate and split
         self.dropped = set()
         self.history = []
@@ -66,9 +60,10 @@ class SearchSession:
                 self._fit_alone(self._pending.pop(0))
                 continue
             params = clone(self._params[candidate]).set_params(verbose=self._search.verbose)
-            self._group = self._data.kind(params, params._settings(), self._data)
+            self._group = self._data.kind(params, self._data)
             self._key = self._group.key(params)
-            self._room = self._group.most_candidates(self._search.table_bytes)
+            room = self._group.room(self._search.table_bytes)
+            self._room = max(room, self._group.size(params))  # one at least
             chosen = self._choose(self._room)
             logger.info("search: %d candidates in one table", len(chosen))
             fits = [fit for c in chosen for fit in self._fits_of(c)]
@@ -76,6 +71,10 @@ class SearchSession:
             self.cost += self._group.cost
 
     # ---- What SearchRun asks and tells
+
+    def sums_losses(self, ended, fits):
+        """Return whether workers sum up the held-out losses of fits, of which some have ended."""
+        return self._is_summed and self._data.is_summed(ended, fits)
 
     def finish(self, fit, table):
         """Score a fit that is trained no more; ``table`` has its weights."""
@@ -89,7 +88,7 @@ class SearchSession:
         """Take the score of a fit whose mean held-out loss the workers have summed up."""
         self.results[fit.candidate, fit.split] = {
             "fit_error": None,
-            "test_scores": -loss,
+            "test_scores": self._data.score_of(loss),
             "n_test_samples": fit.tests,
             "fit_time": fit.seconds,
             "score_time": seconds,
@@ -126,7 +125,7 @@ class SearchSession:
         unwanted = self._dropped_by_wish() & set(going)
         self._drop(unwanted)
         dropped |= unwanted
-        return dropped, self._joining(len(going) - len(dropped))
+        return dropped, self._joining(set(going) - dropped)
 
     def _is_stopped(self):
         """Return whether somebody has stopped the search; do what else is wished from outside."""
@@ -155,11 +154,13 @@ class SearchSession:
 
     def _choose(self, room):
         """Take those that wait and can be in the table of this group, as many as there is room."""
-        chosen = [
-            candidate
-            for candidate in self._pending
-            if self._may_share(candidate) and self._group.key(self._params[candidate]) == self._key
-        ][: max(0, room)]
+        chosen = []
+        for candidate in self._pending:
+            params = self._params[candidate]
+            fits = self._may_share(candidate) and self._group.key(params) == self._key
+            if fits and self._group.size(params) <= room:
+                room -= self._group.size(params)
+                chosen.append(candidate)
         self._pending = [candidate for candidate in self._pending if candidate not in chosen]
         return chosen
 
@@ -168,12 +169,13 @@ class SearchSession:
         self._fits[candidate] = self._group.fits(candidate, self._params[candidate])
         return self._fits[candidate]
 
-    def _joining(self, n_going):
+    def _joining(self, going):
         """Return the fits of candidates that have come and join the table."""
         self._take_new()
         if not self._group.may_join(self._group.params):
             return []
-        return [fit for c in self._choose(self._room - n_going) for fit in self._fits_of(c)]
+        room = self._room - sum(self._group.size(self._params[c]) for c in going)
+        return [fit for c in self._choose(room) for fit in self._fits_of(c)]
 
     def _dropped_by_wish(self):
         """Return the candidates that somebody has dropped so far."""
