@@ -236,8 +236,7 @@ class LogisticFit:
         if start is not None and start.solver is not None:
             return start.slots | slots
         if rates.squares:
-            shape = self.X.shape[1] + bool(self.params.fit_intercept), self.width
-            slots["squares"] = np.full(shape, rates.squares, np.float32)
+            slots["squares"] = float(rates.squares)
         if start is None:
             return slots
         weights = start.slots["weights"].astype(np.float64)

@@ -19,6 +19,8 @@ import logging
 import time
 from collections import deque
 
+import numpy as np
+
 from cirrus_runtime.keys import RunKeys
 from cirrus_runtime.server import ParameterServer
 
@@ -29,6 +31,13 @@ from .exceptions import RunEnded, ServerError, ServerUnavailable, StoreError
 logger = logging.getLogger(__name__)
 
 _MOST_LOSSES = 5  # of the server without progress between; then it is no accident
+
+
+def load_slots(server, slots):
+    """Load slots by name: all their values, or one for all."""
+    for name, values in slots.items():
+        load = server.fill if np.isscalar(values) else server.load
+        load(name, values)
 
 
 class LastingRun:
@@ -60,7 +69,7 @@ class LastingRun:
         self._unread = deque()  # reports, beginning with those of the round that is waited for
 
     def create(self, slots, clock=None):
-        """Create the model and load what is known of it: slot by name."""
+        """Create the model and load what is known of it: slot by name, or one value for all."""
         self._first = Checkpoint(slots, clock)
         self._create(self._first)
 
@@ -134,8 +143,7 @@ class LastingRun:
         self.server = ParameterServer(self.place.engine, self.keys.model)
         self.server.drop()
         self.server.create(self.spec, clock=checkpoint.clock)
-        for name, values in checkpoint.slots.items():
-            self.server.load(name, values)
+        load_slots(self.server, checkpoint.slots)
 
     def _go_back_to(self, checkpoint):
         """Take the state of a checkpoint for that of the run."""

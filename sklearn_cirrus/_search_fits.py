@@ -166,25 +166,18 @@ class Fits:
         ends = np.cumsum(self.widths)
         return [j for i in places for j in range(ends[i] - self.fits[i].width, ends[i])]
 
-    def penalties(self, weights, penalized):
-        """Return the penalty of each fit for a table, and whether its weights are finite.
+    def penalties(self, norms, others):
+        """Return the penalty of each fit, and whether its weights are finite.
 
         Parameters
         ----------
-        weights : float32 array of shape (rows, width)
-        penalized : int
-            Rows that are.
+        norms, others : float64 arrays of shape (2, width)
+            Sums over the weights that are penalized, and over those that are not, by column: of
+            squares, and of sizes.
         """
-        squares, sizes = np.zeros((2, weights.shape[1]))
-        has_l1 = any(fit.l1 for fit in self.fits)
-        for first in range(0, penalized, _ROWS):
-            part = weights[first : min(first + _ROWS, penalized)].astype(np.float64)
-            squares += np.einsum("ij,ij->j", part, part)
-            if has_l1:
-                sizes += np.abs(part).sum(axis=0)
-        finite = np.isfinite(squares) & np.isfinite(weights[penalized:]).all(axis=0)
         begins = np.cumsum(self.widths) - self.widths
-        squares, sizes = (np.add.reduceat(v, begins) for v in (squares, sizes))
+        squares, sizes = np.add.reduceat(norms, begins, axis=1)
+        finite = np.isfinite(norms + others).all(axis=0)
         penalties = [fit.l2 / 2 * squares[i] + fit.l1 * sizes[i] for i, fit in enumerate(self.fits)]
         return penalties, np.logical_and.reduceat(finite, begins)
 
@@ -201,5 +194,4 @@ class Fits:
                 taken = taken[self.fits[i].width :]
 
 
-_ROWS = 4096  # of a table, looked at together
 _TOGETHER = 16  # fits

@@ -21,6 +21,7 @@ from cirrus_runtime.server import ParameterServer
 
 from ._checkpoint import Checkpoint
 from ._costs import costs_of
+from ._recovery import load_slots
 from ._rounds import train_leases
 from ._trainer import Run
 from .exceptions import DivergenceError, RunEnded
@@ -65,10 +66,12 @@ class SearchRun(Run):
 
     def create_table(self, slots):
         """Create the table of all fits; ``slots`` are those that all share."""
-        rows, fresh = self.spec.rows, {}
+        fresh = {}
         for name in self._state_slots():
-            if self._start_of(name) or name in self.fits.starts:  # a new table has zeros
-                fresh[name] = self._fresh(name, rows, self.fits.fits)
+            if name in self.fits.starts:
+                fresh[name] = self._fresh(name, self.spec.rows, self.fits.fits)
+            elif self._start_of(name):  # a new table has zeros
+                fresh[name] = self._start_of(name)
         self.create(fresh | slots | {"columns": self.fits.columns(0, 1)})
 
     def search(self, part):
@@ -120,8 +123,7 @@ class SearchRun(Run):
         server = ParameterServer(self.place.engine, self.keys.table(self._plan))
         server.drop()
         server.create(spec, clock=clock)
-        for name, values in slots.items():
-            server.load(name, values)
+        load_slots(server, slots)
         self.server, before = server, self.server
         self.spec = spec
         before.drop()
@@ -160,14 +162,16 @@ class SearchRun(Run):
             self.server.load("columns", self._columns)
         self._columns = None
         reports = self._of_all("train")
-        weights = self.server.dump("weights")
+        penalized = self.spec.penalized
+        norms = self.server.norms(0, penalized)
+        others = self.server.norms(penalized, self.spec.rows - penalized)
         if self._noted != self._epoch:
-            self._added = self._note(reports, weights)
+            self._added = self._note(reports, *self.fits.penalties(norms, others))
             self._noted = self._epoch
-        self._hand_over(weights)
+        self._hand_over()
         self._going = bool(self.fits.going or self._added) and not self._is_stopped
         if self._going:
-            self._prepare(weights)
+            self._prepare()
         self._epoch += 1
         self._rounds, self._done = {}, {}
         self._restarts = self.crew.replaced = 0
@@ -181,10 +185,9 @@ class SearchRun(Run):
             raise RunEnded("a worker has not found the model")
         return reports
 
-    def _note(self, reports, weights):
+    def _note(self, reports, penalties, finite):
         """Take note of an epoch; return the fits that are to be added."""
         losses = sum(read_losses(report.body) for report in reports)
-        penalties, finite = self.fits.penalties(weights, self.spec.penalized)
         now = time.perf_counter()
         share = (now - self._began) / len(self.fits.going)
         self._began = now
@@ -242,7 +245,7 @@ class SearchRun(Run):
             ),
         )
 
-    def _prepare(self, weights):
+    def _prepare(self):
         """Work out what the server is to get before the next epoch; only reads from it."""
         kept = [i for i, fit in enumerate(self.fits.fits) if not fit.is_done]
         epoch, blocks = self._epoch + 1, self._train.n_blocks
@@ -253,7 +256,7 @@ class SearchRun(Run):
         places = self.fits.columns_of(kept)
         slots = {}
         for name in self._state_slots():
-            values = weights if name == "weights" else self.server.dump(name)
+            values = self.server.dump(name)
             fresh = self._fresh(name, len(values), self._added)
             # The sums of a fit whose steps were huge may be infinite, which no table takes.
             slots[name] = np.nan_to_num(np.hstack([values[:, places], fresh]))
@@ -267,7 +270,7 @@ class SearchRun(Run):
     _is_stopped = False
     _added = ()
 
-    def _hand_over(self, weights):
+    def _hand_over(self):
         """Hand over the fits that have ended, with their weights or their held-out losses."""
         fits, began = self.fits.fits, time.perf_counter()
         if self._ended and self._watch.sums_losses(len(self._ended), len(fits)):
@@ -280,7 +283,7 @@ class SearchRun(Run):
             for i in self._ended:
                 self._watch.take_loss(fits[i], losses[i], seconds)
         elif self._ended:
-            tables = self.fits.tables(weights, self._ended)
+            tables = self.fits.tables(self.server.dump("weights"), self._ended)
             for i, table in zip(self._ended, tables, strict=True):
                 self._watch.finish(fits[i], table)
         self._ended = []
@@ -291,6 +294,5 @@ class SearchRun(Run):
             if not fit.is_done and fit.epochs:
                 fit.is_done = True
                 self._ended.append(i)
-        if self._ended:
-            self._hand_over(self.server.dump("weights"))
+        self._hand_over()
         return self.history

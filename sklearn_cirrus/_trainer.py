@@ -53,7 +53,7 @@ class Run(LastingRun):
     def __init__(self, job, spec, place, n_workers, checkpoints, progress=None):
         super().__init__(job, spec, place, n_workers, checkpoints)
         self._progress = progress or (lambda rows, entry: None)
-        self._leases, self._weights = 0, None
+        self._leases = 0
         self._cut = ""
         self._alone = False  # whether one worker goes through the epochs by itself: course.py
         self._rows = 0  # that workers went through
@@ -97,7 +97,8 @@ class Run(LastingRun):
         self._schedule, self._keep_best = schedule, keep_best
         self._penalty = Penalty.of(self.spec)
         # The worker reads the model at the end of an epoch for the penalty alone.
-        small = self.spec.rows * self.spec.width <= MOST_WEIGHTS or not self._penalty
+        self._is_small = self.spec.rows * self.spec.width <= MOST_WEIGHTS
+        small = self._is_small or not self._penalty
         self._alone = self.goes_alone and small and train.n_blocks == 1 and valid is None
         if self._first.schedule is None:
             self._first.schedule = schedule.state()
@@ -215,12 +216,12 @@ class Run(LastingRun):
     def _train_epoch(self):
         """Train one epoch, or what is left of it."""
         reports = self._await("train")
-        weights = None
-        if self._penalty and not self._alone:
-            weights = self.server.dump("weights")
-            penalty = self._penalty(weights)
-        else:
+        if not self._penalty or self._alone:
             penalty = mean_penalty(reports)
+        elif self._is_small:  # to the last bit as a worker that goes alone has it
+            penalty = self._penalty(self.server.dump("weights"))
+        else:
+            penalty = self._penalty.of_norms(*self.server.norms(0, self._penalty.rows).sum(axis=1))
         entry = self._entry(self._epoch, reports, penalty, self._schedule)
         if self._valid is not None:
             losses = self._await("loss")
@@ -228,8 +229,7 @@ class Run(LastingRun):
             if entry["valid_loss"] < self._best_loss:
                 self._best_loss = entry["valid_loss"]
                 if self._keep_best:
-                    self._best = self.server.dump("weights") if weights is None else weights
-        self._weights = weights
+                    self._best = self.server.dump("weights")
         self.history.append(entry)
         self._progress(0, entry)
         self._going = self._schedule.update(
@@ -266,10 +266,7 @@ class Run(LastingRun):
         """Read what is to be kept from the server."""
         info = self.server.info()
         names = [name for name in self.spec.slots if name != "weights"]
-        weights = self._weights if self._best is None else self._best
-        # The worker that went through the epochs has read them, or an epoch was cut short.
-        if weights is None or (self._cut and self._best is None):
-            weights = self.server.dump("weights")
+        weights = self.server.dump("weights") if self._best is None else self._best
         slots = {"weights": weights} | {name: self.server.dump(name) for name in names}
         return Outcome(slots, (info["steps"], info["rate"]), self.history, self._cut)
 

@@ -50,7 +50,11 @@ class Penalty:
         if not self:
             return 0.0
         w = weights[: self.rows].ravel().astype(np.float64)
-        return float(self.l2 / 2 * (w @ w) + self.l1 * np.abs(w).sum())
+        return self.of_norms(w @ w, np.abs(w).sum())
+
+    def of_norms(self, squares, sizes):
+        """Return the penalty of weights whose squares, and whose sizes, add up to these."""
+        return float(self.l2 / 2 * squares + self.l1 * sizes)
 
 
 class Course:

@@ -16,7 +16,7 @@ import numpy as np
 from .errors import KernelError
 from .model_spec import SCALE_SLOT
 
-_ABI = 5
+_ABI = 6
 _SUFFIX = {"darwin": ".dylib"}.get(sys.platform, ".so")
 
 
@@ -92,6 +92,8 @@ _pull = declare("cirrus_pull", c_int, _MODEL, c_void_p, c_size_t, c_void_p)
 _push = declare("cirrus_push", c_int, _MODEL, c_void_p, c_void_p, c_size_t, c_float)
 _dump = declare("cirrus_dump", c_int, _MODEL, c_uint32, c_uint32, c_uint32, c_void_p)
 _load_slot = declare("cirrus_load", c_int, _MODEL, c_uint32, c_uint32, c_uint32, c_void_p)
+_norms = declare("cirrus_norms", c_int, _MODEL, c_uint32, c_uint32, c_void_p)
+_fill = declare("cirrus_fill", c_int, _MODEL, c_uint32, c_uint32, c_uint32, c_float)
 _steps = declare("cirrus_steps", c_uint64, _MODEL)
 _set_clock = declare("cirrus_set_clock", c_int, _MODEL, c_uint64, c_float)
 _status_text = declare("cirrus_status_text", c_char_p, c_int)
@@ -205,3 +207,13 @@ class Model:
         """Set rows from ``first`` on of a slot (a number)."""
         width = 1 if slot == SCALE_SLOT else self.spec.width
         _check(_load_slot(self._model, slot, first, values.size // width, values.ctypes.data))
+
+    def fill(self, slot, first, count, value):
+        """Set rows of a slot (a number) to one value."""
+        _check(_fill(self._model, slot, first, count, value))
+
+    def norms(self, first, count):
+        """Return sums over rows of weights, float64: of squares by column, then of sizes."""
+        out = np.empty(2 * self.spec.width)
+        _check(_norms(self._model, first, count, out.ctypes.data))
+        return out

@@ -170,6 +170,39 @@ class ParameterServer:
             chunk = values[first * width : (first + count) * width]
             self.engine.load(self.key, number, first, chunk)
 
+    def fill(self, slot, value):
+        """Set all of one slot to a value, finite and not negative: a :meth:`load` without bytes.
+
+        Parameters
+        ----------
+        slot : str
+        value : float
+        """
+        if not 0 <= value < np.inf:
+            raise ValueError(f"a slot is filled with a value that is finite and >= 0, not {value}")
+        number, width = self.spec.slot(slot)
+        for first, count in self._chunks(self._rows(slot), width):
+            self.engine.fill(self.key, number, first, count, float(value))
+
+    def norms(self, first, count):
+        """Sum up weights where they are.
+
+        Parameters
+        ----------
+        first, count : int
+            Rows ``first .. first + count - 1``.
+
+        Returns
+        -------
+        ndarray of shape (2, width), float64
+            By column the sums of the squares of the weights as of now, and of their sizes.
+        """
+        sums = np.zeros((2, self.spec.width))
+        for start, rows in self._chunks(count, self.spec.width):
+            part = self.engine.norms(self.key, first + start, rows)
+            sums += part.reshape(2, -1)
+        return sums
+
     def info(self):
         """Return the fields of the spec, and ``steps``, ``rate``, ``memory`` (bytes), as a dict."""
         return self.engine.info(self.key)

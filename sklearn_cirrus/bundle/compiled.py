@@ -21,14 +21,14 @@ from .tool import run_tool
 
 # The same as in CMakeLists.txt; a test holds them together.
 KERNEL_SOURCES = (
-    *("model.c", "table.c", "logistic.c", "many.c", "factorization.c", "fold_in.c"),
-    *("normal_equations.c", "item_solutions.c", "full_batch.c", "ingest.c", "split.c"),
+    *("model.c", "table.c", "slots.c", "logistic.c", "many.c", "factorization.c"),
+    *("fold_in.c", "normal_equations.c", "item_solutions.c", "full_batch.c", "ingest.c", "split.c"),
     *("text.c", "text_follow.c", "text_gather.c", "text_number.c", "libsvm.c", "hashing.c"),
     "digest.c",
 )
 MODULE_SOURCES = (
     *("module.c", "arguments.c", "create.c", "step.c", "dump.c", "vector.c"),
-    *("model_type.c", "memory.c", "model.c", "table.c"),
+    *("model_type.c", "memory.c", "model.c", "table.c", "slots.c"),
 )
 FLAGS = (
     *("-std=c11", "-O3", "-DNDEBUG", "-Wall", "-Wextra"),

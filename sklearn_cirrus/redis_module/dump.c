@@ -1,4 +1,4 @@
-/* CIRRUS.DUMP and LOAD of slots, and CIRRUS.INFO. */
+/* CIRRUS.DUMP, LOAD, FILL and NORMS of slots, and CIRRUS.INFO. */
 #include "arguments.h"
 #include "commands.h"
 
@@ -82,6 +82,58 @@ int cirrus_load_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc)
         RedisModule_ReplicateVerbatim(ctx);
         RedisModule_ReplyWithSimpleString(ctx, "OK");
     }
+    return REDISMODULE_OK;
+}
+
+/* CIRRUS.FILL key slot first count value -> OK */
+int cirrus_fill_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    uint64_t slot, first, count;
+    float value;
+    if (argc != 6)
+        return RedisModule_WrongArity(ctx);
+    if (!cirrus_get_count(argv[2], UINT16_MAX, &slot) ||
+        !cirrus_get_count(argv[3], UINT32_MAX, &first) ||
+        !cirrus_get_count(argv[4], UINT32_MAX, &count))
+        return cirrus_fail(ctx, "BADVALUE slot, first and count must be integers and not negative");
+    if (!cirrus_get_number(argv[5], &value))
+        return cirrus_fail(ctx, "BADVALUE the value must be finite and not negative");
+    RedisModuleKey *key;
+    served_model *served = cirrus_open_model(ctx, argv[1], READ_WRITE, &key);
+    cirrus_status status = CIRRUS_OK;
+    if (served)
+        status = cirrus_fill(served->model, (uint32_t)slot, (uint32_t)first, (uint32_t)count,
+                             value);
+    RedisModule_CloseKey(key);
+    if (!served)
+        return REDISMODULE_OK;
+    if (status != CIRRUS_OK)
+        return cirrus_fail_with(ctx, status);
+    RedisModule_ReplicateVerbatim(ctx);
+    return RedisModule_ReplyWithSimpleString(ctx, "OK");
+}
+
+/* CIRRUS.NORMS key first count -> sums */
+int cirrus_norms_command(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    uint64_t first, count;
+    if (argc != 4)
+        return RedisModule_WrongArity(ctx);
+    if (!cirrus_get_count(argv[2], UINT32_MAX, &first) ||
+        !cirrus_get_count(argv[3], UINT32_MAX, &count))
+        return cirrus_fail(ctx, "BADVALUE first and count must be integers and not negative");
+    RedisModuleKey *key;
+    served_model *served = cirrus_open_model(ctx, argv[1], REDISMODULE_READ, &key);
+    const size_t size = served ? 2 * sizeof(double) * served->model->spec.width : 0;
+    uint8_t *sums = served ? cirrus_reply_buffer(ctx, 1, size) : NULL;
+    if (sums) {
+        cirrus_status status = cirrus_norms(served->model, (uint32_t)first, (uint32_t)count,
+                                            (double *)(void *)sums);
+        if (status == CIRRUS_OK)
+            RedisModule_ReplyWithStringBuffer(ctx, (char *)sums, size);
+        else
+            cirrus_fail_with(ctx, status);
+        cirrus_release(sums);
+    }
+    RedisModule_CloseKey(key);
     return REDISMODULE_OK;
 }
 

@@ -112,11 +112,19 @@ cirrus_status cirrus_push(cirrus_model *model, const uint8_t *ids, const uint8_t
 cirrus_status cirrus_dump(const cirrus_model *model, uint32_t slot, uint32_t first, uint32_t count,
                           uint8_t *out);
 
-/* The reverse; the rows count as touched by the last step. Values must be finite,
+/* Sums over the weights of rows first .. first+count-1 as of now, column by column: out has the
+ * width sums of their squares, then those of their sizes. */
+cirrus_status cirrus_norms(const cirrus_model *model, uint32_t first, uint32_t count, double *out);
+
+/* The reverse of a dump; the rows count as touched by the last step. Values must be finite,
  * scales between 1e-15 and 1e15. A model is restored by creating it, setting its
  * clock and loading every slot. */
 cirrus_status cirrus_load(cirrus_model *model, uint32_t slot, uint32_t first, uint32_t count,
                           const uint8_t *values);
+
+/* cirrus_load() of rows that all have the same value; none is changed unless all are. */
+cirrus_status cirrus_fill(cirrus_model *model, uint32_t slot, uint32_t first, uint32_t count,
+                          float value);
 
 /* Steps the model has seen, and the rate its sleeping rows catch up at. */
 uint64_t cirrus_steps(const cirrus_model *model);

@@ -54,6 +54,8 @@ int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) 
                     {"CIRRUS.STEP", cirrus_step_command, "write deny-oom"},
                     {"CIRRUS.DUMP", cirrus_dump_command, "readonly"},
                     {"CIRRUS.LOAD", cirrus_load_command, "write deny-oom"},
+                    {"CIRRUS.FILL", cirrus_fill_command, "write deny-oom"},
+                    {"CIRRUS.NORMS", cirrus_norms_command, "readonly"},
                     {"CIRRUS.TAG", cirrus_tag_command, "write deny-oom fast"},
                     {"CIRRUS.INFO", cirrus_info_command, "readonly fast"},
                     {"CIRRUS.GATHER", cirrus_gather_command, "readonly"}};

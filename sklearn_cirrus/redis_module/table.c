@@ -71,6 +71,10 @@ size_t cirrus_table_bytes(const cirrus_spec *s) {
     return ((size_t)s->rows * stride_of(s) + column_floats(s)) * sizeof(float);
 }
 
+void *cirrus_take_memory(size_t count, size_t size) { return allocate(count, size); }
+
+void cirrus_give_memory(void *memory) { release_memory(memory); }
+
 static cirrus_model *allocate_model(const cirrus_spec *spec, cirrus_status *status) {
     if ((*status = cirrus_check_spec(spec)) != CIRRUS_OK)
         return NULL;

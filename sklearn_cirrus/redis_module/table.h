@@ -47,6 +47,10 @@ static inline uint32_t get_id(const uint8_t *ids, size_t i) {
     return id;
 }
 
+/* Memory of zeros from the allocator that is set; NULL if there is none. */
+void *cirrus_take_memory(size_t count, size_t size);
+void cirrus_give_memory(void *memory);
+
 static inline int not_negative(float x) { return x >= 0.0f && isfinite(x); }
 
 #endif

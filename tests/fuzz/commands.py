@@ -109,7 +109,7 @@ class Commands:
         if served is None:
             return [b"CIRRUS.CREATE", key, *self._options()]
         names = ("PULL", "PUSH", "PUSH", "STEP", "STEP", "STEP", "DUMP", "LOAD", "TAG", "INFO")
-        name = self.pick(names)
+        name = self.pick((*names, "FILL", "NORMS"))
         return [b"CIRRUS." + name.encode(), key, *getattr(self, "_" + name.lower())(served)]
 
     def _options(self):
@@ -170,6 +170,15 @@ class Commands:
         else:
             values = np.abs(self._values(count * served.width)).tobytes()
         return [_text(slot), _text(first), values]
+
+    def _fill(self, served):
+        slot, first, count = self._dump(served)
+        return [slot, first, count, self.pick((b"0", b"0.1", b"1", b"16"))]
+
+    def _norms(self, served):
+        rows = served.model.spec.rows
+        first = self.random.integers(0, rows + 1)
+        return [_text(first), _text(self.random.integers(0, rows - first + 1))]
 
     def _tag(self, served):
         return [_text(value) for value in self._tag_values()]

@@ -187,6 +187,19 @@ class Shadow:
             call_kernel(served.model.load, slot, first, np.frombuffer(values, np.float32))
         return b"OK"
 
+    def _fill(self, argv):
+        demand(len(argv) == 6, "ERR")
+        slot, first = _count(argv[2], 0xFFFF), _count(argv[3], 2**32 - 1)
+        count = _count(argv[4], 2**32 - 1)
+        value = self._number(argv[5])
+        call_kernel(self._open(argv[1]).model.fill, slot, first, count, value)
+        return b"OK"
+
+    def _norms(self, argv):
+        demand(len(argv) == 4, "ERR")
+        first, count = _count(argv[2], 2**32 - 1), _count(argv[3], 2**32 - 1)
+        return call_kernel(self._open(argv[1]).model.norms, first, count).tobytes()
+
     def _tag(self, argv):
         demand(len(argv) == 5, "ERR")
         worker, *last = _read_tag(argv[2:])

@@ -194,15 +194,15 @@ def test_the_server_is_lost_while_held_out_losses_are_summed(data, blocks, clf, 
     """The search goes back to its last checkpoint, and comes to the same scores."""
     hand_over, lost = SearchRun._hand_over, []
 
-    def lose_it_first(run, weights):
+    def lose_it_first(run):
         if run._ended and not lost:
             with shared.shared_server().client() as client:
                 lost.append(client.info("server")["process_id"])
             os.kill(lost[0], signal.SIGKILL)
-        hand_over(run, weights)
+        hand_over(run)
 
     monkeypatch.setattr(SearchRun, "_hand_over", lose_it_first)
-    clf.set_params(backend="local", n_workers=2)
+    clf.set_params(backend="local", n_workers=2, max_iter=60)
     exact = GridSearchCV(LogisticRegression(), GRID, cv=CV, scoring="neg_log_loss").fit(*data)
     with config_context(retry_seconds=2.0, checkpoint_seconds=0.05):
         search = CirrusSearchCV(clf, GRID, cv=CV, refit=False).fit(blocks)

@@ -19,6 +19,8 @@ BAD = [
     ("wrong number of arguments", "CIRRUS.DUMP", "m", 0, 0),
     ("wrong number of arguments", "CIRRUS.DUMP", "m", 0, 0, 1, 1),
     ("wrong number of arguments", "CIRRUS.LOAD", "m", 0, 0),
+    ("wrong number of arguments", "CIRRUS.FILL", "m", 0, 0, 1),
+    ("wrong number of arguments", "CIRRUS.NORMS", "m", 0),
     ("wrong number of arguments", "CIRRUS.TAG", "m", 0, 0),
     ("wrong number of arguments", "CIRRUS.INFO", "m", "m"),
     ("wrong number of arguments", "CIRRUS.GATHER", "v", 1),
@@ -71,6 +73,8 @@ BAD = [
         ("CIRRUS.STEP", key, 0.1, ID, GRADS, ID),
         ("CIRRUS.DUMP", key, 0, 0, 1),
         ("CIRRUS.LOAD", key, 0, 0, GRADS),
+        ("CIRRUS.FILL", key, 0, 0, 1, 1),
+        ("CIRRUS.NORMS", key, 0, 1),
         ("CIRRUS.TAG", key, 0, 0, 0),
         ("CIRRUS.INFO", key),
     )),
@@ -114,6 +118,18 @@ BAD = [
         (0, 0, 5), (0, 5, 0), (0, 4, 1), (0, 2**32 - 1, 2), (102, 0, 5))),
     *(("BADVALUE the model has no such slot", "CIRRUS.DUMP", "m", slot, 0, 1)
       for slot in (2, 100, 101, 103, 65535)),
+    *(("BADVALUE slot", "CIRRUS.FILL", "m", *numbers, 1) for numbers in (
+        (-1, 0, 1), (0, -1, 1), (0, 0, -1), ("x", 0, 1), (0, 2**32, 1), (0, 0, 2**32))),
+    *(("BADVALUE the value", "CIRRUS.FILL", "m", 0, 0, 1, value)
+      for value in ("nan", "inf", -1, "1e39", "", "1x")),
+    *(("BADVALUE the rows", "CIRRUS.FILL", "m", *numbers, 1) for numbers in (
+        (0, 0, 5), (0, 5, 0), (0, 4, 1), (0, 2**32 - 1, 2))),
+    *(("BADVALUE the model has no such slot", "CIRRUS.FILL", "m", slot, 0, n, 1)
+      for slot in (2, 101, 102, 103) for n in (0, 1)),
+    *(("BADVALUE first", "CIRRUS.NORMS", "m", *numbers) for numbers in (
+        (-1, 1), (0, -1), ("x", 1), (0, 2**32))),
+    *(("BADVALUE the rows", "CIRRUS.NORMS", "m", *numbers) for numbers in (
+        (0, 5), (5, 0), (4, 1), (2**32 - 1, 2))),
     ("BADVALUE slot", "CIRRUS.LOAD", "m", -1, 0, GRADS),
     ("BADVALUE slot", "CIRRUS.LOAD", "m", 0, "x", GRADS),
     ("BADLENGTH a row of this slot takes 8 bytes", "CIRRUS.LOAD", "m", 0, 0, GRADS[:-1]),

@@ -102,6 +102,41 @@ def test_loading_one_slot_leaves_the_others_as_of_now(make_server):
     np.testing.assert_array_equal(server.dump(), weights)
 
 
+@pytest.mark.parametrize("width", [1, 3])
+def test_one_value_for_a_whole_slot(make_server, width):
+    server = make_server(ModelSpec(ROWS, width, "adagrad", l2=0.05, scaled=True))
+    server.push([0, 3], np.ones((2, width)), 0.1)
+    server.push([], [], 0.1)
+    weights = server.dump()
+    server.fill("squares", 0.25)
+    server.fill("scale", 2.0)
+    np.testing.assert_array_equal(server.dump("squares"), np.full((ROWS, width), 0.25))
+    np.testing.assert_array_equal(server.dump("scale"), np.full(ROWS, 2.0))
+    np.testing.assert_array_equal(server.dump(), weights)
+    for value in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="finite and >= 0"):
+            server.fill("squares", value)
+    with pytest.raises(ServerError, match="BADVALUE"):
+        server.fill("scale", 0.0)
+    np.testing.assert_array_equal(server.dump("scale"), np.full(ROWS, 2.0))
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad"])
+def test_norms_are_those_of_the_weights_as_of_now(make_server, optimizer, width):
+    server = make_server(ModelSpec(ROWS, width, optimizer, ROWS - 1, 0.01, 0.05, eps=0.01))
+    for ids, grads, _ in minibatches(width, 25):
+        server.push(ids, grads, OPTIMIZERS[optimizer])
+    for first, count in ((0, ROWS), (0, ROWS - 1), (ROWS - 1, 1), (2, 7), (5, 0)):
+        part = server.dump()[first : first + count].astype(np.float64)
+        expected = [(part**2).sum(axis=0), abs(part).sum(axis=0)]
+        found = server.norms(first, count)
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    with pytest.raises(ServerError, match="BADVALUE"):
+        server.norms(1, ROWS)
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_checkpoint_continues(make_server, optimizer):
     spec = ModelSpec(ROWS, 2, optimizer, l1=0.01, l2=0.05, scaled=True)

@@ -82,6 +82,8 @@ REFUSED = {
     "CREATE": ("CIRRUS.CREATE", f"{MODEL}2", "ROWS", "1", "WIDTH", "1", "OPTIMIZER", "sgd"),
     "LOAD": ("CIRRUS.LOAD", MODEL, "0", "0", b"\0\0\0\0"),
     "CIRRUS.DUMP": ("CIRRUS.DUMP", MODEL, "0", "0", "1"),
+    "FILL": ("CIRRUS.FILL", MODEL, "0", "0", "1", "0"),
+    "NORMS": ("CIRRUS.NORMS", MODEL, "0", "1"),
     "TAG": ("CIRRUS.TAG", MODEL, "0", "0", "0"),
     "PULL of another run": ("CIRRUS.PULL", OTHERS.model, b"\0\0\0\0"),
     "PUSH of another run": ("CIRRUS.PUSH", OTHERS.model, "1", b"\0\0\0\0", b"\0\0\0\0"),

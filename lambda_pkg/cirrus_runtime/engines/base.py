@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import BadValueError, RunEnded, ServerError, StaleWorkerError
+from ..model_spec import SCALE_SLOT
 
 _TAG_LIMITS = {"worker": 65535, "generation": 2**32 - 1, "sequence": 2**53}
 _ERRORS = {"NOMODEL": RunEnded, "STALEWORKER": StaleWorkerError, "BADVALUE": BadValueError}
@@ -85,6 +86,17 @@ class Engine(ABC):
     @abstractmethod
     def load(self, key, slot, first, values):
         """Set the rows of a slot from row ``first`` on."""
+
+    def fill(self, key, slot, first, count, value):
+        """Set ``count`` rows of a slot from row ``first`` on to one value (not negative)."""
+        width = 1 if slot == SCALE_SLOT else self.info(key)["width"]
+        self.load(key, slot, first, np.full(count * width, value, np.float32))
+
+    def norms(self, key, first, count):
+        """Return sums over the weights of some rows: of squares by column, then of sizes."""
+        weights = self.dump(key, 0, first, count).astype(np.float64)
+        weights = weights.reshape(-1, self.info(key)["width"])
+        return np.concatenate([np.einsum("ij,ij->j", weights, weights), abs(weights).sum(axis=0)])
 
     @abstractmethod
     def info(self, key):

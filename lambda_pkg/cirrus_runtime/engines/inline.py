@@ -56,6 +56,12 @@ class InlineEngine(Engine):
     def load(self, key, slot, first, values):
         self._call(key, Model.load, slot, first, values)
 
+    def fill(self, key, slot, first, count, value):
+        self._call(key, Model.fill, slot, first, count, value)
+
+    def norms(self, key, first, count):
+        return self._call(key, Model.norms, first, count)
+
     def info(self, key):
         entry = self._entry(key)
         with entry.lock:

@@ -82,6 +82,14 @@ class ModuleEngine(Engine):
     def load(self, key, slot, first, values):
         self._held.call(pack(b"CIRRUS.LOAD", key.encode(), _number(slot), _number(first), values))
 
+    def fill(self, key, slot, first, count, value):
+        numbers = map(_number, (slot, first, count, value))
+        self._held.call(pack(b"CIRRUS.FILL", key.encode(), *numbers))
+
+    def norms(self, key, first, count):
+        command = (b"CIRRUS.NORMS", key.encode(), _number(first), _number(count))
+        return np.frombuffer(self._held.call(pack(*command)), np.float64)
+
     def info(self, key):
         reply = self._held.call(pack(b"CIRRUS.INFO", key.encode()))
         info = {name.decode(): value for name, value in zip(reply[::2], reply[1::2], strict=True)}

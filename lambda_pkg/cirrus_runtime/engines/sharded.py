@@ -103,6 +103,23 @@ class ShardedEngine(Engine):
             part = values[(start - first) * width : (stop - first) * width]
             engine.load(key, slot, start - low, part)
 
+    def fill(self, key, slot, first, count, value):
+        self._check_values(key, slot, np.array([value]))
+        if slot == COLUMN_SLOT:
+            for engine, _ in zip(self.engines, self._layout(key).pairs(), strict=False):
+                engine.fill(key, slot, first, count, value)
+            return
+        self._check_range(key, first, count)
+        for engine, low, start, stop in self._overlaps(key, first, first + count):
+            engine.fill(key, slot, start - low, stop - start, value)
+
+    def norms(self, key, first, count):
+        self._check_range(key, first, count)
+        return sum(
+            engine.norms(key, start - low, stop - start)
+            for engine, low, start, stop in self._overlaps(key, first, first + count)
+        )
+
     def info(self, key):
         infos = self._infos(key)
         total = {
