@@ -250,18 +250,23 @@ class FactorizationFit:
 
     def _slots(self, start, rates, spread):
         """Return the slots to begin with."""
-        shape = self.n_items, self.width
         if start is None:
             rank = int(self.params.n_components)
-            start = np.zeros(shape, np.float32)
-            random = np.random.default_rng(self.seed)
-            start[:, :rank] = random.normal(0, _START * spread**0.5, (shape[0], rank))
+            start = start_of(self.n_items, self.width, rank, spread, self.seed)
         slots = {"weights": np.ascontiguousarray(start, np.float32)}
         if rates.squares:
-            slots["squares"] = np.full(shape, rates.squares, np.float32)
+            slots["squares"] = np.full(start.shape, rates.squares, np.float32)
         if rates.scale is not None:
             slots["scale"] = rates.scale
         return slots
+
+
+def start_of(n_items, width, rank, spread, seed):
+    """Return the items that training begins with: small random factors, no biases."""
+    start = np.zeros((n_items, width), np.float32)
+    random = np.random.default_rng(seed)
+    start[:, :rank] = random.normal(0, _START * spread**0.5, (n_items, rank))
+    return start
 
 
 def share_hidden(params, n_ratings):

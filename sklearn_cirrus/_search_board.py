@@ -5,8 +5,27 @@ between two epochs.
 """
 
 import threading
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a fit outside a table has ended; of a :class:`Fit` the same names are read.
+
+    Attributes
+    ----------
+    candidate : int
+    epochs : int
+    train_loss, held_loss : float
+        NaN if it has failed.
+    """
+
+    candidate: int
+    epochs: int = 0
+    train_loss: float = float("nan")
+    held_loss: float = float("nan")
 
 
 class SearchBoard:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._ingest import Part, count_blocks, make_blocks
+from ._search_group import SearchGroup
 
 
 class SearchData:
@@ -13,8 +14,8 @@ class SearchData:
 
     Attributes
     ----------
-    is_elsewhere : bool
-        Whether the rows are not in this process, so that workers sum up the held-out losses.
+    summed : tuple
+        Values of ``scoring`` that are the held-out losses, with which workers may sum them up.
     nbytes : int or None
         About what the blocks take that are put; None: as much as ``X``.
 
@@ -29,7 +30,9 @@ class SearchData:
         Indices of rows.
     """
 
-    is_elsewhere = False
+    kind = SearchGroup  # of tables
+    weights_name = "sample_weight"  # in fit
+    summed = ()
     nbytes = None
 
     def __init__(self, X, labels, classes, weights, splits):
@@ -53,6 +56,17 @@ class SearchData:
             and (self.weights is None or self.weights[train].any())
             for train, test in self.splits
         )
+
+    def held_out_loss(self, estimator, split):
+        """Return None: fits outside a table have the scores of the search alone."""
+
+    def is_summed(self, ended, fits):
+        """Return whether workers are to sum up the losses of fits, of which some have ended."""
+        return True
+
+    def score_of(self, loss):
+        """Return the score of a fit of which workers have found the mean held-out loss."""
+        return -loss
 
     def row_weights(self, params, split):
         """Return by class how the rows of a split weigh, and the sum of its rows' weights."""

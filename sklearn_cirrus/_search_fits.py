@@ -17,12 +17,16 @@ class Fit:
     candidate, split : int
     schedule : Schedule
         Of its learning rate; it says when the fit is done.
+    width : int
+        Columns that it has in the table.
+    trained : float
+        What the sum of the losses that it trains on is divided by.
+    tests : int
+        Rows (or ratings) of the split that are held out.
     l1, l2 : float
-        Weights of the penalty beside the mean loss of a row.
+        Weights of the penalty that the server adds, beside the mean loss of a row.
     class_weights : list of float
         By class, normalised: the weights of the rows it trains on are one on average over all rows.
-    tests : int
-        Rows of the split that are held out.
     born : int
         Epoch of the run in which it began.
     is_done : bool
@@ -30,7 +34,8 @@ class Fit:
     epochs : int
         It has trained.
     train_loss, held_loss : float
-        Mean loss over the rows trained on, and over those held out, in its last epoch.
+        Mean loss over the rows trained on, and over those held out, in its last epoch. (Of ratings
+        the former is the objective.)
     seconds : float
         Its share of the time of the epochs.
     """
@@ -38,10 +43,12 @@ class Fit:
     candidate: int
     split: int
     schedule: Schedule
-    l1: float
-    l2: float
-    class_weights: list
+    width: int
+    trained: float
     tests: int
+    l1: float = 0.0
+    l2: float = 0.0
+    class_weights: list = ()
     born: int = 0
     is_done: bool = False
     epochs: int = 0
@@ -81,14 +88,13 @@ class Fits:
     Parameters
     ----------
     fits : list of Fit
-    classes : int
-        Columns of each.
     splits : int
     """
 
-    def __init__(self, fits, classes, splits):
+    starts = ()  # slots that fits do not begin with one number in
+
+    def __init__(self, fits, splits):
         self.fits = fits
-        self.classes = classes
         self.splits = splits
 
     def state(self):
@@ -117,7 +123,7 @@ class Fits:
     def plan(self):
         """Return the Plan for the workers."""
         return Plan(
-            *(self.classes, self.splits),
+            *(self.fits[0].width, self.splits),
             [fit.split for fit in self.fits],
             [fit.class_weights for fit in self.fits],
         )
@@ -134,16 +140,31 @@ class Fits:
             for fit in self.fits
         ]
         rows = [rates, [fit.l1 for fit in self.fits], [fit.l2 for fit in self.fits]]
-        return np.repeat(np.array(rows, np.float32), self.classes, axis=1)
+        return np.repeat(np.array(rows, np.float32), self.widths, axis=1)
+
+    def fresh(self, name, rows, fits, start):
+        """Return a slot of fits that have seen nothing: ``start`` everywhere."""
+        return np.full((rows, sum(fit.width for fit in fits)), start, np.float32)
+
+    @property
+    def widths(self):
+        """The columns of each fit."""
+        return [fit.width for fit in self.fits]
+
+    @property
+    def width(self):
+        """Columns of the table."""
+        return sum(self.widths)
 
     @property
     def lead(self):
         """The first fit that is still trained."""
         return next(fit for fit in self.fits if not fit.is_done)
 
-    def place(self, at):
-        """Return the columns of the fit at a place."""
-        return slice(at * self.classes, (at + 1) * self.classes)
+    def columns_of(self, places):
+        """Return the columns of the fits at some places, one after the other."""
+        ends = np.cumsum(self.widths)
+        return [j for i in places for j in range(ends[i] - self.fits[i].width, ends[i])]
 
     def penalties(self, norms, others):
         """Return the penalty of each fit, and whether its weights are finite.
@@ -154,22 +175,23 @@ class Fits:
             Sums over the weights that are penalized, and over those that are not, by column: of
             squares, and of sizes.
         """
-        squares, sizes = norms.reshape(2, -1, self.classes).sum(axis=2)
-        finite = np.isfinite(norms + others).reshape(2, -1, self.classes).all(axis=(0, 2))
+        begins = np.cumsum(self.widths) - self.widths
+        squares, sizes = np.add.reduceat(norms, begins, axis=1)
+        finite = np.isfinite(norms + others).all(axis=0)
         penalties = [fit.l2 / 2 * squares[i] + fit.l1 * sizes[i] for i, fit in enumerate(self.fits)]
-        return penalties, finite
+        return penalties, np.logical_and.reduceat(finite, begins)
 
     def tables(self, weights, places):
-        """Yield the weights of the fits at some places, of shape (rows, classes) each.
+        """Yield the weights of the fits at some places, of shape (rows, width) each.
 
         A column of a wide table is scattered over all of it: so several are taken at a time.
         """
         for first in range(0, len(places), _TOGETHER):
             some = places[first : first + _TOGETHER]
-            columns = [i * self.classes + j for i in some for j in range(self.classes)]
-            taken = np.ascontiguousarray(weights.take(columns, axis=1).T)
-            for i in range(len(some)):
-                yield taken[self.place(i)].T
+            taken = np.ascontiguousarray(weights.take(self.columns_of(some), axis=1).T)
+            for i in some:
+                yield taken[: self.fits[i].width].T
+                taken = taken[self.fits[i].width :]
 
 
 _TOGETHER = 16  # fits

@@ -11,13 +11,17 @@ leaves out, and the weights of the rows that it trains on are one on average ove
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
-from cirrus_runtime.model_spec import SLOTS, ModelSpec
+from cirrus_runtime.model_spec import MAX_WIDTH, SLOTS, ModelSpec
 from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 
 from ._columns import Columns
+from ._dataset import Dataset
+from ._dataset.moments import take_columns
 from ._lambda_settings import complete_config
+from ._logistic_parameters import check_parameters
 from ._logistic_state import weights_of_user
 from ._open_run import open_run
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates
@@ -28,20 +32,6 @@ from ._trainer import new_run_id
 _SHARED = ("solver", "batch_size", "fit_intercept", "max_iter", "random_state")
 
 
-def group_key(params):
-    """Return what candidates must have in common to be trained in one table."""
-    shared = tuple(repr(getattr(params, name)) for name in _SHARED)
-    return *shared, params.learning_rate == "auto"
-
-
-def may_join(params):
-    """Return whether a candidate may be added to a table that has been trained already.
-
-    FTRL's L1 threshold counts the steps of the table, not those of a column.
-    """
-    return params.solver != "ftrl"
-
-
 class SearchGroup:
     """One table of candidates.
 
@@ -49,14 +39,37 @@ class SearchGroup:
     ----------
     params : CirrusLogisticRegression
         One of the candidates, for what they share; its ``verbose`` is that of the search.
-    config : Config
     data : SearchData
     """
 
     one_pass = False
     takes_checkpoints = True
 
-    def __init__(self, params, config, data):
+    @staticmethod
+    def takes(params):
+        """Return whether a candidate can be trained in a table with others."""
+        try:
+            check_parameters(params)
+        except (ValueError, TypeError):
+            return False  # its fit says what is wrong
+        return not (params.solver == "lbfgs" or params.early_stopping or params.warm_start)
+
+    @staticmethod
+    def key(params):
+        """Return what candidates must have in common to be trained in one table."""
+        shared = tuple(repr(getattr(params, name)) for name in _SHARED)
+        return *shared, params.learning_rate == "auto"
+
+    @staticmethod
+    def may_join(params):
+        """Return whether a candidate may be added to a table that has been trained already.
+
+        FTRL's L1 threshold counts the steps of the table, not those of a column.
+        """
+        return params.solver != "ftrl"
+
+    def __init__(self, params, data):
+        config = self.settings(params)
         if config.resume is not None:
             raise ValueError("a search cannot be resumed: only the fit of one estimator can")
         self.params = params
@@ -65,8 +78,19 @@ class SearchGroup:
         self.data = data
         self.X = data.X
         self.n_workers = self.config.n_workers
-        self.classes = 1 if len(data.classes) == 2 else len(data.classes)
         self.seed = int(check_random_state(params.random_state).randint(2**31 - 1))
+        self.cost = 0.0
+        self._choose_steps()
+
+    @staticmethod
+    def settings(params):
+        """Return the settings of a candidate's fit."""
+        return params._settings()
+
+    def _choose_steps(self):
+        """Choose the size of minibatches, and the learning rate."""
+        params, data = self.params, self.data
+        self.classes = 1 if len(data.classes) == 2 else len(data.classes)
         self.columns = Columns.of(data.X, params.fit_intercept)
         n = data.n_rows
         n_train = np.mean([len(train) for train, _ in data.splits])
@@ -77,17 +101,20 @@ class SearchGroup:
             *(params.solver, params.learning_rate, data.X, self.columns, int(size), self.seed),
             streaming=False,
         )
-        self.cost = 0.0
 
     @property
     def rows(self):
         """Rows of the table."""
         return self.X.shape[1] + bool(self.params.fit_intercept)
 
-    def most_candidates(self, nbytes):
-        """Return how many candidates fit into a table of this size, at least one."""
-        floats = self.rows * len(SLOTS[self.params.solver]) * self.classes * len(self.data.splits)
-        return max(1, int(nbytes // (4 * floats)))
+    def size(self, params):
+        """Return the columns of a candidate in each of its splits."""
+        return self.classes
+
+    def room(self, nbytes):
+        """Return the columns that a table of this size has for each split."""
+        floats = self.rows * len(SLOTS[self.params.solver]) * len(self.data.splits)
+        return min(int(nbytes // (4 * floats)), MAX_WIDTH // len(self.data.splits))
 
     def fits(self, candidate, params):
         """Return the fits of a candidate."""
@@ -108,7 +135,8 @@ class SearchGroup:
             class_weights = of_class * (self.data.n_rows / total)
             fits.append(
                 Fit(
-                    *(candidate, split, schedule),
+                    *(candidate, split, schedule, self.classes),
+                    trained=self.data.n_rows,
                     l1=float(params.l1_ratio) * strength,
                     l2=(1 - float(params.l1_ratio)) * strength,
                     class_weights=class_weights.tolist(),
@@ -134,35 +162,56 @@ class SearchGroup:
             The history.
         """
         n, nbytes = self.data.n_rows, self.data.nbytes
-        table = Fits(fits, self.classes, len(self.data.splits))
+        table = self._table(fits)
         job, spec = self._job(), self._spec(table)
 
         def make(*rest):
             return SearchRun(job, spec, table, self.rates.squares, watch, *rest)
 
         with open_run(self, job, make, n, nbytes, label="CirrusSearchCV", spent=spent) as run:
-            slots = {}
-            if self.columns.scale is not None:
-                ones = np.ones(int(self.params.fit_intercept), np.float32)
-                slots["scale"] = np.append(self.columns.scale, ones)
-            run.create_table(slots)
+            run.create_table(self._slots())
             bounds = self.n_workers, self.config.block_bytes
             run.search(self.data.part(self.seed, *bounds, self.columns))
         self.cost = run.place.cost
         return run.history
 
-    def weights(self, params, table):
-        """Return coef_ and intercept_ of a candidate, of its columns of the table."""
-        return weights_of_user(table, self.columns, params.fit_intercept, params.l1_ratio)
+    def fill(self, estimator, fit, table, X):
+        """Make the estimator of a fit, which has its parameters, one that was fitted on X."""
+        if isinstance(X, Dataset):
+            take_columns(estimator, X)
+        else:
+            validate_data(estimator, X, y="no_validation", skip_check_array=True)
+        estimator.coef_, estimator.intercept_ = weights_of_user(
+            table, self.columns, estimator.fit_intercept, estimator.l1_ratio
+        )
+        estimator.classes_ = self.data.classes
+
+    def _table(self, fits):
+        """Return the fits of the table."""
+        return Fits(fits, len(self.data.splits))
+
+    def _slots(self):
+        """Return the slots that all fits share."""
+        if self.columns.scale is None:
+            return {}
+        ones = np.ones(int(self.params.fit_intercept), np.float32)
+        return {"scale": np.append(self.columns.scale, ones)}
 
     def _job(self):
         """Return the job of the workers, without the places where it runs."""
-        config = self.config
-        return TrainJob(
-            run_id=new_run_id(),
+        return self._make_job(
             n_features=self.X.shape[1],
             width=self.classes,
             intercept=bool(self.params.fit_intercept),
+            kind="search",
+            options=self.data.options(self.columns),
+        )
+
+    def _make_job(self, **more):
+        """Return a job with the settings of the search."""
+        config = self.config
+        return TrainJob(
+            run_id=new_run_id(),
             batch_size=self.batch_size,
             seed=self.seed,
             store_url="",
@@ -171,15 +220,14 @@ class SearchGroup:
             cache_bytes=config.cache_bytes,
             lease_seconds=float(config.lease_seconds),
             retry_seconds=float(config.retry_seconds),
-            kind="search",
-            options=self.data.options(self.columns),
+            **more,
         )
 
     def _spec(self, table):
         """Return the specification of the table."""
         return ModelSpec(
             rows=self.rows,
-            width=table.classes * len(table.fits),
+            width=table.width,
             optimizer=self.params.solver,
             penalized=self.X.shape[1],
             beta1=BETA1,

@@ -83,6 +83,12 @@ class SearchJournal:
         )
         self._tell_standing()
 
+    def note_standing(self, cost):
+        """Take note of how candidates stand, and of what the search has cost, between epochs."""
+        self._cost = cost
+        if self._journal.is_on:
+            self._tell_standing()
+
     def end_cost(self, cost):
         """Take note of what the search has cost in the end."""
         self._cost = cost

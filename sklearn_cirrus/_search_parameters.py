@@ -14,15 +14,9 @@ _SAMPLED = 10  # candidates, where there is a distribution and nobody says how m
 
 def check_search(search):
     """Refuse bad parameters of a CirrusSearchCV, with a TypeError or a ValueError."""
-    if isinstance(search.estimator, CirrusMatrixFactorization):
+    if not isinstance(search.estimator, (CirrusLogisticRegression, CirrusMatrixFactorization)):
         raise TypeError(
-            "CirrusSearchCV trains CirrusLogisticRegression, not CirrusMatrixFactorization, whose "
-            "splits hide ratings, not rows: use scikit-learn's GridSearchCV with "
-            "cv=RatingsKFold(5) and scoring=rating_rmse_scorer of sklearn_cirrus.model_selection"
-        )
-    if not isinstance(search.estimator, CirrusLogisticRegression):
-        raise TypeError(
-            "CirrusSearchCV trains CirrusLogisticRegression, not "
+            "CirrusSearchCV trains CirrusLogisticRegression and CirrusMatrixFactorization, not "
             f"{type(search.estimator).__name__}: use GridSearchCV for other estimators"
         )
     halving = search.halving

@@ -44,8 +44,8 @@ class SearchRun(Run):
         Is told of what happens and says what shall: ``after_epoch(run, fits)`` returns the
         candidates to drop and the fits to add, or None to stop; ``fail(fit, error)`` takes a fit
         that has diverged, ``finish(fit, table)`` the weights of one that is done, or if
-        ``sums_losses``, ``take_loss(fit, loss, seconds)`` its mean held-out loss, and how long it
-        took to sum that up.
+        ``sums_losses(ended, fits)``, ``take_loss(fit, loss, seconds)`` its mean held-out loss, and
+        how long it took to sum that up.
     place, n_workers, checkpoints, progress
         As of :class:`Run`.
     """
@@ -66,8 +66,12 @@ class SearchRun(Run):
 
     def create_table(self, slots):
         """Create the table of all fits; ``slots`` are those that all share."""
-        starts = {name: self._start_of(name) for name in self._state_slots()}
-        fresh = {name: start for name, start in starts.items() if start}  # a new table has zeros
+        fresh = {}
+        for name in self._state_slots():
+            if name in self.fits.starts:
+                fresh[name] = self._fresh(name, self.spec.rows, self.fits.fits)
+            elif self._start_of(name):  # a new table has zeros
+                fresh[name] = self._start_of(name)
         self.create(fresh | slots | {"columns": self.fits.columns(0, 1)})
 
     def search(self, part):
@@ -99,11 +103,11 @@ class SearchRun(Run):
 
     def _fresh(self, name, rows, fits):
         """Return a slot of fits that have seen nothing."""
-        return np.full((rows, fits * self.fits.classes), self._start_of(name), np.float32)
+        return self.fits.fresh(name, rows, fits, self._start_of(name))
 
     def _start_of(self, name):
         """Return what the values of a slot start at."""
-        return self._squares if (self.spec.optimizer, name) == ("adagrad", "squares") else 0.0
+        return self._squares if name == "squares" else 0.0
 
     def _create(self, checkpoint):
         if checkpoint.schedule is not None:
@@ -191,7 +195,7 @@ class SearchRun(Run):
             if fit.is_done:
                 continue
             fit.seconds += share
-            train_loss, held_loss = losses[0, i] / self._train.n_rows, losses[1, i]
+            train_loss, held_loss = losses[0, i] / fit.trained, losses[1, i]
             if np.isfinite(train_loss) and finite[i]:
                 fit.note(train_loss, penalties[i], held_loss / max(1, fit.tests))
                 if fit.is_done:
@@ -249,12 +253,11 @@ class SearchRun(Run):
             self._columns = self.fits.columns(epoch, blocks)
             return
         info = self.server.info()
-        width = self.fits.classes
-        places = [i * width + j for i in kept for j in range(width)]
+        places = self.fits.columns_of(kept)
         slots = {}
         for name in self._state_slots():
             values = self.server.dump(name)
-            fresh = self._fresh(name, len(values), len(self._added))
+            fresh = self._fresh(name, len(values), self._added)
             # The sums of a fit whose steps were huge may be infinite, which no table takes.
             slots[name] = np.nan_to_num(np.hstack([values[:, places], fresh]))
         if self.spec.scaled:
@@ -270,7 +273,7 @@ class SearchRun(Run):
     def _hand_over(self):
         """Hand over the fits that have ended, with their weights or their held-out losses."""
         fits, began = self.fits.fits, time.perf_counter()
-        if self._ended and self._watch.sums_losses:
+        if self._ended and self._watch.sums_losses(len(self._ended), len(fits)):
             if self._cut:  # there is nothing left to pay another pass with
                 losses = [fit.held_loss for fit in fits]
             else:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.model_selection._validation import _fit_and_score
+from sklearn.utils.validation import _num_samples
 
 
 def draw_splits(splitter, X, y, params):
@@ -10,8 +11,8 @@ def draw_splits(splitter, X, y, params):
     Parameters
     ----------
     splitter : cross-validation generator
-    X : array-like, sparse matrix or Dataset
-    y : array of shape (n_samples,)
+    X : array-like, sparse matrix, Ratings or Dataset
+    y : array of shape (n_samples,) or None
     params : dict
         Of ``splitter.split``.
 
@@ -22,7 +23,7 @@ def draw_splits(splitter, X, y, params):
     """
     n_splits = splitter.get_n_splits(X, y, **params)
     splits = [
-        tuple(np.arange(len(y))[part] for part in split)  # masks become indices
+        tuple(np.arange(_num_samples(X))[part] for part in split)  # masks become indices
         for split in splitter.split(X, y, **params)
     ]
     if len(splits) != n_splits or not splits:

@@ -3,13 +3,9 @@
 import logging
 
 from sklearn.base import clone
-from sklearn.utils.validation import validate_data
 
 from ._bar import tqdm
-from ._dataset import Dataset
-from ._dataset.moments import take_columns
-from ._logistic_parameters import check_parameters
-from ._search_group import SearchGroup, group_key, may_join
+from ._search_board import Standing
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +27,6 @@ class SearchSession:
     X : array-like, sparse matrix or Dataset
         As the user has given it.
     journal : SearchJournal
-
-    Attributes
-    ----------
-    sums_losses : bool
-        Whether the scores are held-out losses that the workers sum up.
     """
 
     def __init__(self, search, board, data, halving, score, fit_params, X, journal):
@@ -48,11 +39,11 @@ class SearchSession:
         self._journal = journal
         self._pending = []
         self._X = X
+        self._unwanted = set()  # candidates that somebody has dropped
         self._params = {}  # estimator with the parameters of each candidate
         self._fits = {}  # those of each candidate that was put into a table
-        is_loss = search.scoring in (None, "neg_log_loss") and not search.return_train_score
-        self.sums_losses = data.is_elsewhere and is_loss
-        self._shares = data.can_share() and not set(fit_params) - {"sample_weight"}
+        self._is_summed = search.scoring in data.summed and not search.return_train_score
+        self._shares = data.can_share() and not set(fit_params) - {data.weights_name}
         self.results = {}  # by candidate and split
         self.dropped = set()
         self.history = []
@@ -69,9 +60,10 @@ class SearchSession:
                 self._fit_alone(self._pending.pop(0))
                 continue
             params = clone(self._params[candidate]).set_params(verbose=self._search.verbose)
-            self._group = SearchGroup(params, params._settings(), self._data)
-            self._key = group_key(params)
-            self._room = self._group.most_candidates(self._search.table_bytes)
+            self._group = self._data.kind(params, self._data)
+            self._key = self._group.key(params)
+            room = self._group.room(self._search.table_bytes)
+            self._room = max(room, self._group.size(params))  # one at least
             chosen = self._choose(self._room)
             logger.info("search: %d candidates in one table", len(chosen))
             fits = [fit for c in chosen for fit in self._fits_of(c)]
@@ -80,16 +72,14 @@ class SearchSession:
 
     # ---- What SearchRun asks and tells
 
+    def sums_losses(self, ended, fits):
+        """Return whether workers sum up the held-out losses of fits, of which some have ended."""
+        return self._is_summed and self._data.is_summed(ended, fits)
+
     def finish(self, fit, table):
         """Score a fit that is trained no more; ``table`` has its weights."""
-        params = self._params[fit.candidate]
-        estimator = clone(params)
-        if isinstance(self._X, Dataset):
-            take_columns(estimator, self._X)
-        else:
-            validate_data(estimator, self._X, y="no_validation", skip_check_array=True)
-        estimator.coef_, estimator.intercept_ = self._group.weights(params, table)
-        estimator.classes_ = self._data.classes
+        estimator = clone(self._params[fit.candidate])
+        self._group.fill(estimator, fit, table, self._X)
         estimator.n_iter_, estimator.history_, estimator.cost_ = fit.epochs, [], 0.0
         estimator.fit = lambda *data, **more: estimator
         self._take(fit, estimator)
@@ -98,7 +88,7 @@ class SearchSession:
         """Take the score of a fit whose mean held-out loss the workers have summed up."""
         self.results[fit.candidate, fit.split] = {
             "fit_error": None,
-            "test_scores": -loss,
+            "test_scores": self._data.score_of(loss),
             "n_test_samples": fit.tests,
             "fit_time": fit.seconds,
             "score_time": seconds,
@@ -128,14 +118,14 @@ class SearchSession:
             ages = {c: max(fit.epochs for fit in self._fits[c]) for c in going}
             dropped.update(self._halving.losers(ages, standing))
             self._drop(dropped)
-        entry["valid_loss"] = self._publish(entry)
+        entry["valid_loss"] = self._publish(f"epoch {entry['epoch']}: {entry['fits']} fits")
         self._journal.note(entry, self.cost + run.place.cost)
         if self._is_stopped():
             return None
-        unwanted = self._board.take_dropped() & set(going)
+        unwanted = self._dropped_by_wish() & set(going)
         self._drop(unwanted)
         dropped |= unwanted
-        return dropped, self._joining(len(going) - len(dropped))
+        return dropped, self._joining(set(going) - dropped)
 
     def _is_stopped(self):
         """Return whether somebody has stopped the search; do what else is wished from outside."""
@@ -151,29 +141,26 @@ class SearchSession:
             self._board.note(self._fits[candidate], "dropped")
 
     def _take_new(self):
-        """Take the candidates that have come."""
+        """Take the candidates that have come, and let go those that are unwanted."""
         for candidate, values in self._board.take_new():
             estimator = clone(self._search.estimator)
             self._params[candidate] = estimator.set_params(**clone(values, safe=False))
             self._pending.append(candidate)
+        self._pending = [c for c in self._pending if c not in self._dropped_by_wish()]
 
     def _may_share(self, candidate):
         """Return whether a candidate can be trained in a table with others."""
-        params = self._params[candidate]
-        try:
-            check_parameters(params)
-        except (ValueError, TypeError):
-            return False  # its fit says what is wrong
-        alone = params.solver == "lbfgs" or params.early_stopping or params.warm_start
-        return self._shares and not alone
+        return self._shares and self._data.kind.takes(self._params[candidate])
 
     def _choose(self, room):
         """Take those that wait and can be in the table of this group, as many as there is room."""
-        chosen = [
-            candidate
-            for candidate in self._pending
-            if self._may_share(candidate) and group_key(self._params[candidate]) == self._key
-        ][: max(0, room)]
+        chosen = []
+        for candidate in self._pending:
+            params = self._params[candidate]
+            fits = self._may_share(candidate) and self._group.key(params) == self._key
+            if fits and self._group.size(params) <= room:
+                room -= self._group.size(params)
+                chosen.append(candidate)
         self._pending = [candidate for candidate in self._pending if candidate not in chosen]
         return chosen
 
@@ -182,23 +169,47 @@ class SearchSession:
         self._fits[candidate] = self._group.fits(candidate, self._params[candidate])
         return self._fits[candidate]
 
-    def _joining(self, n_going):
+    def _joining(self, going):
         """Return the fits of candidates that have come and join the table."""
         self._take_new()
-        if not may_join(self._group.params):
+        if not self._group.may_join(self._group.params):
             return []
-        return [fit for c in self._choose(self._room - n_going) for fit in self._fits_of(c)]
+        room = self._room - sum(self._group.size(self._params[c]) for c in going)
+        return [fit for c in self._choose(room) for fit in self._fits_of(c)]
+
+    def _dropped_by_wish(self):
+        """Return the candidates that somebody has dropped so far."""
+        self._unwanted |= self._board.take_dropped()
+        return self._unwanted
 
     def _fit_alone(self, candidate):
         """Fit a candidate that shares nothing, split by split."""
         values = self._board.candidates[candidate]
+        fits, status = [], "done"
         for split in range(len(self._data.splits)):
             if self._is_stopped():
                 return
+            if candidate in self._dropped_by_wish():
+                status = "dropped"
+                break
             estimator = clone(self._search.estimator)
             result = self._score(estimator, split, values, self._fit_params)
             self.cost += getattr(estimator, "cost_", 0.0)
             self.results[candidate, split] = result
+            fits.append(self._standing_of(candidate, split, estimator))
+        if fits and None not in fits:
+            self._board.note(fits, status)
+            self._publish(f"candidate {candidate}: {len(fits)} fits")
+            self._journal.note_standing(self.cost)
+
+    def _standing_of(self, candidate, split, estimator):
+        """Return how a fit outside a table has ended; None: the leaderboard has none of these."""
+        if self.results[candidate, split]["fit_error"] is not None:
+            return Standing(candidate)
+        loss = self._data.held_out_loss(estimator, split)
+        if loss is None:
+            return None
+        return Standing(candidate, estimator.n_iter_, estimator.history_[-1]["train_loss"], loss)
 
     def _take(self, fit, estimator):
         """Take the scores of a fit."""
@@ -206,13 +217,13 @@ class SearchSession:
         result["fit_time"] = fit.seconds
         self.results[fit.candidate, fit.split] = result
 
-    def _publish(self, entry):
-        """Tell how the candidates stand; return the smallest held-out loss."""
+    def _publish(self, what):
+        """Tell how the candidates stand after something; return the smallest held-out loss."""
         search = self._search
         search.leaderboard_ = board = self._board.leaderboard()
         best = board[0]
         line = (
-            f"epoch {entry['epoch']}: {entry['fits']} fits, best candidate {best['candidate']} "
+            f"{what}, best candidate {best['candidate']} "
             f"{best['params']}: held-out loss {best['held_out_loss']:.5f}"
         )
         logger.info("search: %s", line)

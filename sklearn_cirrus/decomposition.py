@@ -205,9 +205,7 @@ class CirrusMatrixFactorization(FactorModel):
         start = self._start(matrix)
         mean, square = moments(matrix, weights)
         outcome = self._train(config, matrix, weights, mean if self.biased else 0.0, start)
-        self._take_items(outcome, mean if self.biased else 0.0, matrix.dtype)
-        self.user_factors_ = self._fold_in(matrix, weights)
-        self._seen = matrix.indptr.copy(), matrix.indices.copy()
+        self._take_ratings(outcome, mean if self.biased else 0.0, matrix, weights)
         warn_of_failure(self, outcome, mean, square)
         return self
 
@@ -258,6 +256,12 @@ class CirrusMatrixFactorization(FactorModel):
             parts = matrix.data[kept], matrix.indices[kept], indptr
             matrix, weights = sparse.csr_array(parts, shape=matrix.shape), weights[kept]
         return Fit(self, config, matrix, weights, mean).run(start)
+
+    def _take_ratings(self, outcome, mean, matrix, weights):
+        """Set the fitted attributes."""
+        self._take_items(outcome, mean, matrix.dtype)
+        self.user_factors_ = self._fold_in(matrix, weights)
+        self._seen = matrix.indptr.copy(), matrix.indices.copy()
 
     def _take_items(self, outcome, mean, dtype):
         """Set the fitted attributes, but for those of the users."""

@@ -53,7 +53,8 @@ class Block:
         Weight of each entry, where entries are ratings; None: every weight is 1.
     folds : uint8 array of shape (n_rows * 2 * n_splits,) or None
         For each row, how often every split of a search trains on it, then how often every split
-        tests on it.
+        tests on it. Where entries are ratings, of shape (n_entries * n_splits,): see
+        ``factor_search.py``.
     """
 
     indptr: np.ndarray
@@ -182,8 +183,10 @@ def _check(block, name):
         array = getattr(block, key)
         if array is not None and array.shape[0] != expected:
             raise BlockError(f"{name}: {key} has {array.shape[0]} values, not {expected}")
-    if block.folds is not None and block.folds.shape[0] % (2 * max(1, block.n_rows)):
-        raise BlockError(f"{name}: folds has {block.folds.shape[0]} values, not whole rows")
+    if block.folds is not None:
+        units = 2 * max(1, block.n_rows), n_entries or block.folds.shape[0] + 1
+        if all(block.folds.shape[0] % unit for unit in units):
+            raise BlockError(f"{name}: folds has {block.folds.shape[0]} values, not whole rows")
     if block.labels is not None and not are_class_indices(block.labels):
         raise BlockError(f"{name}: a label is not a class index")
 

@@ -16,7 +16,12 @@ from .minibatch import MinibatchKernel, Pass, address
 _LANES = 4  # of ridge.h
 
 
-class _Factors(Structure):
+def padded_width(width):
+    """Return the floats that a row takes in scratch: whole lanes."""
+    return -(-width // _LANES) * _LANES
+
+
+class Factors(Structure):
     """``cirrus_factors`` of factorization.h, field by field."""
 
     _fields_ = [
@@ -33,11 +38,13 @@ class _Factors(Structure):
         ("rank", c_uint32),
         ("biased", c_uint32),
         ("padded", c_uint32),
+        ("stride", c_uint32),
+        ("held", c_void_p),
     ]
 
 
-_SHARED = (POINTER(Pass), POINTER(_Factors), c_size_t, c_size_t, c_void_p, c_uint32)
-_factorize = declare(
+_SHARED = (POINTER(Pass), POINTER(Factors), c_size_t, c_size_t, c_void_p, c_uint32)
+factorize = declare(
     *("cirrus_factorize", c_double, *_SHARED),
     *(c_float, c_void_p, POINTER(c_double)),
 )
@@ -61,10 +68,10 @@ class FactorizationKernel(MinibatchKernel):
 
     def __init__(self, n_items, width, biased, alpha, mean):
         super().__init__(n_items, width, False)
-        padded = -(-width // _LANES) * _LANES
+        padded = padded_width(width)
         self._normal = np.empty((padded, padded), np.float32)
         self._user = np.empty(padded, np.float32)
-        self._factors = _Factors(
+        self._factors = Factors(
             normal=address(self._normal),
             user=address(self._user),
             alpha=alpha,
@@ -72,6 +79,7 @@ class FactorizationKernel(MinibatchKernel):
             rank=width - biased,
             biased=biased,
             padded=padded,
+            stride=width,
         )
         self._scratch = ()
 
@@ -133,7 +141,7 @@ class FactorizationKernel(MinibatchKernel):
         first, last = self._rows
         gradient = np.empty((self._distinct, self.width), np.float32)
         weight, penalty = (last - first) * self._row_weight, c_double(0.0)
-        loss = _factorize(
+        loss = factorize(
             *(self._pointer, byref(self._factors), first, last, address(model), self._distinct),
             *(1.0 / weight if weight else 0.0, address(gradient), byref(penalty)),
         )

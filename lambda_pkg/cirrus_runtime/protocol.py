@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from .errors import CirrusError
 
-VERSION = 8
+VERSION = 9
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ class TrainJob:
         Age at which a lease that is not renewed may be taken over by another worker.
     kind : str
         What is computed on blocks: ``"logistic"`` or ``"factorization"`` by minibatches,
-        ``"search"`` for all fits of a search (leases with a ``plan``), or whole blocks in float64:
-        ``"full_batch"``, ``"als"`` (leases of kind ``"gradient"``).
+        ``"search"`` or ``"factor_search"`` for all fits of a search over either (leases with a
+        ``plan``), or whole blocks in float64: ``"full_batch"``, ``"als"`` (leases of kind
+        ``"gradient"``).
     options : dict
         What else the kernel of this kind must know.
     retry_seconds : float

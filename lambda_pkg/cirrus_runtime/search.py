@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .errors import BlockError
+from .factor_search import FactorPlan
 from .kernels import declare
 from .keys import RunKeys
 from .logistic import LogisticKernel
@@ -82,6 +83,10 @@ class Plan:
     def width(self):
         """Columns of the model."""
         return self.classes * len(self.split)
+
+    def kernel(self, job):
+        """Return the kernel of a worker that follows this plan."""
+        return SearchKernel(job.n_features, self, job.intercept)
 
 
 class SearchKernel(LogisticKernel):
@@ -178,8 +183,9 @@ class Search:
     def follow(self, lease):
         """Return the kernel and the parameter server of a lease's plan."""
         if lease.plan != self._number:
-            plan = Plan.decode(self._store.get(self._keys.plan(lease.plan)))
-            self._kernel = SearchKernel(self._job.n_features, plan, self._job.intercept)
+            kind = FactorPlan if self._job.kind == "factor_search" else Plan
+            plan = kind.decode(self._store.get(self._keys.plan(lease.plan)))
+            self._kernel = plan.kernel(self._job)
             self._server = ParameterServer(self._engine, self._keys.table(lease.plan))
             self._number = lease.plan
         return self._kernel, self._server

@@ -36,6 +36,7 @@ _MINIBATCHES = {
     "logistic": LogisticKernel,
     "factorization": FactorizationKernel,
     "search": LogisticKernel,
+    "factor_search": FactorizationKernel,
 }
 _WHOLE_BLOCKS = {"full_batch": FullBatch, "als": Als, "map": Map}
 _WAIT_SECONDS = 1.0
@@ -91,7 +92,7 @@ class _Worker:
             self.kernel = _WHOLE_BLOCKS[job.kind](job, server.engine)
         else:
             self.kernel = _MINIBATCHES[job.kind].of(job)
-        if job.kind == "search":
+        if job.kind in ("search", "factor_search"):
             self.search = Search(job, store, server.engine)
         read = getattr(self.kernel, "read", None) or DatasetBlocks.of(job)
         self.disk = open_disk_cache(job)

@@ -4,14 +4,11 @@ import time
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.metrics import get_scorer
-from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.model_selection import ParameterGrid
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params
 
-from .._classes import classes_of
-from .._dataset import Dataset
 from .._fit_summary import SearchSummary
 from .._halving import Halving
 from .._search_board import SearchBoard
@@ -20,7 +17,6 @@ from .._search_parameters import check_search, checked, first_candidates
 from .._search_results import choose, results_of
 from .._search_scores import draw_splits, make_score
 from .._stages import stage
-from .._validation import check_weights
 from ..config import get_config
 
 __all__ = ["CirrusSearchCV"]
@@ -38,11 +34,12 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
     Candidates share a table if they have solver, batch_size, fit_intercept, max_iter and
     random_state in common, and the learning rate is automatic in all or none of them; tables are
     trained one after the other. Candidates with ``solver="lbfgs"`` or ``early_stopping=True`` are
-    fitted one by one, on every split; so are all if a split lacks a class.
+    fitted one by one, on every split; so are all if a split lacks a class, and all of a
+    :class:`~sklearn_cirrus.CirrusMatrixFactorization`.
 
     Parameters
     ----------
-    estimator : CirrusLogisticRegression
+    estimator : CirrusLogisticRegression or CirrusMatrixFactorization
     param_grid : dict or list of dict
         Values of parameters to try, as in ``GridSearchCV``; with ``n_iter``, or if a value is a
         distribution (has ``rvs``), candidates are sampled as by ``RandomizedSearchCV``.
@@ -50,10 +47,12 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
         Number of candidates to sample. None: the whole grid, or 10 if there is a distribution.
     scoring : str, callable, list, tuple or dict, default=None
         As in ``GridSearchCV``, on the held-out rows and the final weights of each fit. None:
-        ``"neg_log_loss"``.
+        ``"neg_log_loss"``; of ratings :func:`rating_rmse_scorer`.
     refit : bool, str or callable, default=True
         As in ``GridSearchCV``.
     cv : int, cross-validation generator or iterable, default=None
+        As in ``GridSearchCV``. The folds of :class:`Ratings` are those of :class:`RatingsKFold`,
+        not shuffled.
     halving : float or None, default=None
         Drop losers early: at ``min_epochs``, ``min_epochs * halving``,
         ``min_epochs * halving ** 2``, ... epochs the share ``1 / halving`` of the candidates with
@@ -62,7 +61,8 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
     min_epochs : int, default=3
         Epochs before the first halving.
     callback : callable or None, default=None
-        Called with the search after every epoch: it may read ``leaderboard_`` and call
+        Called with the search after every epoch, and after a candidate of ratings that was fitted
+        by itself: it may read ``leaderboard_`` and call
         :meth:`stop`, :meth:`add_candidates` and :meth:`drop_candidates`.
     random_state : int, RandomState instance or None, default=None
         Of the sampling of candidates; that of the training is the estimator's.
@@ -81,7 +81,7 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
     cv_results_ : dict of arrays
         With the keys of ``GridSearchCV``; a fit's time is its share of the epochs it took part in.
         With ``halving``, also ``dropped`` (bool).
-    best_estimator_ : CirrusLogisticRegression
+    best_estimator_ : estimator
         Fitted on all rows, unless ``refit=False``.
     best_params_ : dict
     best_score_ : float
@@ -92,7 +92,8 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
         Seconds.
     multimetric_ : bool
     leaderboard_ : list of dict
-        For each candidate that was trained in a table, the smallest held-out loss first:
+        For each candidate that was trained in a table, and each of ratings, the smallest held-out
+        loss first:
         ``candidate``, ``params``, ``epochs``, ``held_out_loss`` (mean over the splits; of each row
         at the weights it found in the last epoch), ``train_loss``, ``status`` (``"training"``,
         ``"done"`` or ``"dropped"``). Changes with every epoch while the search runs.
@@ -157,13 +158,14 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
 
         Parameters
         ----------
-        X : array-like, sparse matrix or Dataset of shape (n_samples, n_features)
-            Workers read the rows of a :class:`~sklearn_cirrus.Dataset` where they lie.
+        X : array-like, sparse matrix, Dataset or Ratings of shape (n_samples, n_features)
+            Workers read the rows of a :class:`~sklearn_cirrus.Dataset` where they lie. Ratings, or
+            a matrix whose samples are the users, for a matrix factorization.
         y : array-like of shape (n_samples,)
-            May be left out with a Dataset, whose labels it must be.
+            May be left out with a Dataset, whose labels it must be, and with ratings.
         **params : dict of str -> object
-            Of the estimator's ``fit`` (``sample_weight``, not with a Dataset) and of the splitter
-            (``groups``).
+            Of the estimator's ``fit`` (``sample_weight``, not with a Dataset; ``rating_weight``)
+            and of the splitter (``groups``).
 
         Returns
         -------
@@ -176,23 +178,19 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
         CirrusError
             Server, workers or store failed.
         """
-        from .._search_dataset import labels_of  # late: see CirrusLogisticRegression._train
-        from .._search_session import SearchSession
+        from .._search_input import labels_for, read_data, splitter_of
+        from .._search_session import SearchSession  # late: see CirrusLogisticRegression._train
 
         check_search(self)
         scorers, refit_metric = self._get_scorers()
-        if isinstance(X, Dataset):
-            y = labels_of(X, y, params)
-        elif y is None:
-            raise ValueError("y must be given: only a Dataset has labels of its own")
-        X, y = indexable(X, y)
+        X, y = indexable(X, labels_for(self, X, y, params))
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
-        splitter = check_cv(self.cv, y, classifier=True)
+        splitter = splitter_of(self, X, y)
         splits = draw_splits(splitter, X, y, routed.splitter.split)
         self.n_splits_ = len(splits)
         fit_params = dict(routed.estimator.fit)
-        data = self._read(X, y, fit_params.get("sample_weight"), splits)
+        data = read_data(self, X, y, splits, fit_params)
         score = make_score(self, X, y, splits, scorers, routed.scorer.score)
         board = SearchBoard()
         board.add(first_candidates(self))
@@ -261,21 +259,10 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
 
     def _get_scorers(self):
         if self.scoring is None:
-            return get_scorer("neg_log_loss"), "score"
+            from .._search_input import default_scorer
+
+            return default_scorer(self), "score"
         return super()._get_scorers()
-
-    def _read(self, X, y, sample_weight, splits):
-        """Validate the data; return them as SearchData."""
-        if isinstance(X, Dataset):
-            from .._search_dataset import DatasetSearchData
-
-            return DatasetSearchData(X, y, splits)
-        from .._search_data import SearchData
-
-        X, y = clone(self.estimator)._validate(X, y, reset=True)
-        classes = classes_of(y)
-        labels = np.searchsorted(classes, y)
-        return SearchData(X, labels, classes, check_weights(sample_weight, X), splits)
 
     def _running(self):
         """Return the board of the search that runs."""

@@ -27,15 +27,15 @@ static user_row row_of(const cirrus_pass *pass, const cirrus_factors *f, size_t 
 /* Lays out the items of a minibatch: padded rows, and what of a prediction is theirs alone. */
 static ALWAYS_INLINE void lay_out(const cirrus_factors *f, uint32_t p, const float *model,
                                   uint32_t n_ids) {
-    const uint32_t k = f->rank, width = k + f->biased;
+    const uint32_t k = f->rank;
     memset(f->table, 0, (size_t)n_ids * p * sizeof *f->table);
     for (uint32_t i = 0; i < n_ids; i++) {
         float *row = f->table + (size_t)i * p;
-        memcpy(row, model + (size_t)i * width, k * sizeof *row);
+        memcpy(row, model + (size_t)i * f->stride, k * sizeof *row);
         f->offsets[i] = f->mean;
         if (f->biased) {
             row[k] = 1.0f;
-            f->offsets[i] += model[(size_t)i * width + k];
+            f->offsets[i] += model[(size_t)i * f->stride + k];
         }
     }
 }
@@ -94,6 +94,18 @@ static ALWAYS_INLINE double descend(const cirrus_factors *f, uint32_t p, user_ro
     return loss;
 }
 
+/* The sum of w (rating - prediction)^2 over ratings of the user that was solved last. */
+static ALWAYS_INLINE double score(const cirrus_factors *f, uint32_t p, user_row hidden) {
+    double loss = 0.0;
+    for (size_t t = 0; t < hidden.n; t++) {
+        const uint32_t item = hidden.local[t];
+        const float error = hidden.ratings[t] - f->offsets[item] -
+                            dot(p, f->table + (size_t)item * p, f->user);
+        loss += (double)(hidden.weights ? hidden.weights[t] : 1.0f) * error * error;
+    }
+    return loss;
+}
+
 static ALWAYS_INLINE double factorize(const cirrus_pass *pass, const cirrus_factors *f, uint32_t p,
                                       size_t first, size_t last, const float *model, uint32_t n_ids,
                                       float factor, float *grad, double *penalty) {
@@ -105,13 +117,19 @@ static ALWAYS_INLINE double factorize(const cirrus_pass *pass, const cirrus_fact
     for (size_t i = first; i < last; i++) {
         const user_row row = row_of(pass, f, i, local);
         const double weight = solve_user(f, p, row);
-        loss += descend(f, p, row, weight, &norms);
         local += row.n;
+        if (f->held) {
+            user_row hidden = row_of(pass, f, ++i, local);
+            local += hidden.n;
+            hidden.weights = NULL;
+            *f->held += score(f, p, hidden);
+        }
+        loss += descend(f, p, row, weight, &norms);
     }
     for (uint32_t i = 0; i < n_ids; i++) {
-        const float *item = model + (size_t)i * width, *sums = f->slopes + (size_t)i * p;
+        const float *item = model + (size_t)i * f->stride, *sums = f->slopes + (size_t)i * p;
         const float pull = f->alpha * f->touches[i];
-        float *g = grad + (size_t)i * width, square = 0.0f;
+        float *g = grad + (size_t)i * f->stride, square = 0.0f;
         for (uint32_t j = 0; j < width; j++) {
             square += item[j] * item[j];
             g[j] = 2.0f * factor * (sums[j] + pull * item[j]);
@@ -146,12 +164,7 @@ double cirrus_score_held_out(const cirrus_pass *pass, const cirrus_factors *f, s
         const user_row known = row_of(pass, f, i, local);
         const user_row hidden = row_of(pass, f, i + 1, local + known.n);
         solve_user(f, p, known);
-        for (size_t t = 0; t < hidden.n; t++) {
-            const uint32_t item = hidden.local[t];
-            const float error = hidden.ratings[t] - f->offsets[item] -
-                                dot(p, f->table + (size_t)item * p, f->user);
-            loss += (double)(hidden.weights ? hidden.weights[t] : 1.0f) * error * error;
-        }
+        loss += score(f, p, hidden);
         local += known.n + hidden.n;
     }
     return loss;

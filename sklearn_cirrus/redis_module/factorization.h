@@ -32,11 +32,16 @@ typedef struct {
     float alpha, mean;
     uint32_t rank, biased;
     uint32_t padded; /* rank + biased, rounded up to a multiple of LANES */
+    uint32_t stride; /* floats from a row of model and grad to the next: rank + biased or more */
+    double *held;    /* NULL, or where cirrus_factorize adds up errors: see there */
 } cirrus_factors;
 
 /* The rows numbered last: solves their users, returns the sum of w (rating - prediction)^2, adds
- * the sum of w alpha (...) to *penalty; grad (n_ids x (rank + biased)) is factor * the gradient
- * of the sum of both. model has the shape of grad. */
+ * the sum of w alpha (...) to *penalty; grad (n_ids x (rank + biased), rows `stride` apart) is factor * the gradient
+ * of the sum of both. model has the shape of grad.
+ *
+ * Where `held` is given, the rows are pairs as of cirrus_score_held_out; the second of each is not
+ * trained on, and the sum of (rating - prediction)^2 over its ratings, unweighted, is added. */
 double cirrus_factorize(const cirrus_pass *pass, const cirrus_factors *f, size_t first, size_t last,
                         const float *model, uint32_t n_ids, float factor, float *grad,
                         double *penalty);

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, StratifiedKFold
 
-from sklearn_cirrus import CirrusMatrixFactorization, _search_run
+from sklearn_cirrus import _search_run
 from sklearn_cirrus.exceptions import DivergenceError
 from sklearn_cirrus.model_selection import CirrusSearchCV
 
@@ -186,7 +186,6 @@ def test_a_split_without_a_class_is_fitted_as_scikit_learn_would(clf):
     ("change", "error", "match"),
     [
         ({"estimator": LogisticRegression()}, TypeError, "use GridSearchCV"),
-        ({"estimator": CirrusMatrixFactorization()}, TypeError, r"GridSearchCV.*RatingsKFold"),
         ({"halving": 1.0}, ValueError, "halving must be"),
         ({"min_epochs": 0}, ValueError, "min_epochs must be"),
         ({"table_bytes": 1.5}, ValueError, "table_bytes must be"),
