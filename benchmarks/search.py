@@ -1,6 +1,6 @@
 """A search by CirrusSearchCV against GridSearchCV over the same candidates, 1 to 64 of them.
 
-Candidates differ in C. Both sides use the same estimator, splits and number of epochs, refit
+Candidates differ in C (of ratings: in alpha). Both sides use the same estimator, splits and number of epochs, refit
 nothing, and run on the same workers: GridSearchCV has one fit after the other on all of them.
 ``difference`` is the largest between mean held-out log losses of the two sides, ``spread`` that
 between candidates; ``growth`` is how many times longer the search takes than that of one candidate,
@@ -22,15 +22,20 @@ from machine import describe_machine, print_report, quantiles, say
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-from sklearn_cirrus import CirrusLogisticRegression
-from sklearn_cirrus.datasets import make_clicks
-from sklearn_cirrus.model_selection import CirrusSearchCV
+from sklearn_cirrus import CirrusLogisticRegression, CirrusMatrixFactorization
+from sklearn_cirrus.datasets import make_clicks, make_ratings
+from sklearn_cirrus.model_selection import (
+    CirrusSearchCV,
+    Ratings,
+    RatingsKFold,
+    rating_rmse_scorer,
+)
 
 
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "--data", nargs="+", choices=("clicks", "dense"), default=["dense", "clicks"]
+        "--data", nargs="+", choices=("clicks", "dense", "ratings"), default=["dense", "clicks"]
     )
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--features", type=int, default=1 << 18, help="columns of clicks")
@@ -44,6 +49,9 @@ def parse(arguments=None):
 
 def load(name, options):
     """Return X, y and the number of epochs."""
+    if name == "ratings":
+        X = make_ratings(options.rows // 10, options.rows // 50, 10 * options.rows, random_state=0)
+        return Ratings(X), None, 10
     if name == "clicks":
         X, y = make_clicks(options.rows, n_features=options.features, random_state=0)
         return X, y, 4
@@ -74,10 +82,15 @@ def processor_seconds():
 
 
 def search(kind, clf, count, options, X, y, **more):
-    """Search once; return the seconds and the mean held-out losses."""
-    grid = {"C": np.logspace(-5, 1, count).tolist()}
-    cv = StratifiedKFold(options.splits, shuffle=True, random_state=0)
-    made = kind(clf, grid, cv=cv, scoring="neg_log_loss", refit=False, **more)
+    """Search once; return the seconds and the mean held-out losses (of ratings: errors)."""
+    if isinstance(X, Ratings):
+        grid = {"alpha": np.logspace(-2, 0.5, count).tolist()}
+        cv, scoring = RatingsKFold(options.splits, random_state=0), rating_rmse_scorer
+    else:
+        grid = {"C": np.logspace(-5, 1, count).tolist()}
+        cv = StratifiedKFold(options.splits, shuffle=True, random_state=0)
+        scoring = "neg_log_loss"
+    made = kind(clf, grid, cv=cv, scoring=scoring, refit=False, **more)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         begin = time.perf_counter()
@@ -121,7 +134,8 @@ def main():
     results = {}
     for name in options.data:
         X, y, epochs = load(name, options)
-        clf = CirrusLogisticRegression(
+        kind = CirrusMatrixFactorization if name == "ratings" else CirrusLogisticRegression
+        clf = kind(
             backend="local", n_workers=options.workers, max_iter=epochs, tol=None, random_state=0
         )
         search(CirrusSearchCV, clf, 1, options, X, y)  # starts server and workers

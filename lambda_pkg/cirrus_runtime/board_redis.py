@@ -3,8 +3,8 @@
 Leases are a stream with one consumer group, ``workers``; a worker's place and generation are its
 consumer. Taking is XREADGROUP (and XAUTOCLAIM, for leases that nobody renews), renewing XCLAIM to
 oneself, finishing one transaction of XADD to the reports, XACK and XDEL. Taking the board down
-deletes both streams: Redis 7 and Valkey then wake a blocked XREADGROUP with an error, Redis 6.2 lets
-it wait to its end.
+deletes both streams: Redis 7 and Valkey then wake a blocked XREADGROUP with an error, Redis 6.2
+lets it wait to its end.
 
 A transaction whose reply is lost may have been done or not. Leases would be trained on twice if
 they were posted once more, so the transaction that posts them also notes the number of the last
