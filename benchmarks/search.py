@@ -1,6 +1,7 @@
 """A search by CirrusSearchCV against GridSearchCV over the same candidates, 1 to 64 of them.
 
-Candidates differ in C (of ratings: in alpha). Both sides use the same estimator, splits and number of epochs, refit
+Candidates differ in C (of ratings: in alpha). Both sides use the same estimator, splits and number
+of epochs, refit
 nothing, and run on the same workers: GridSearchCV has one fit after the other on all of them.
 ``difference`` is the largest between mean held-out log losses of the two sides, ``spread`` that
 between candidates; ``growth`` is how many times longer the search takes than that of one candidate,

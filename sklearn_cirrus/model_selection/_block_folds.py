@@ -1,15 +1,13 @@
 """Cross-validation that holds out whole blocks of a dataset."""
 
 import numpy as np
-from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import check_random_state
 
 from .._dataset import Dataset
 from .._dataset.selection import in_order
-from .._parameters import check_flag, check_integer, check_seed
+from ._k_folds import KFolds
 
 
-class BlockKFold(BaseCrossValidator):
+class BlockKFold(KFolds):
     """K folds of the blocks of a :class:`~sklearn_cirrus.Dataset`.
 
     A block has rows that followed each other where they were loaded from. So rows that belong
@@ -43,28 +41,7 @@ class BlockKFold(BaseCrossValidator):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def split(self, X, y=None, groups=None):
-        """Yield the rows to train on and those to test on, once for each fold.
-
-        Parameters
-        ----------
-        X : Dataset
-        y, groups : None
-            Ignored.
-
-        Yields
-        ------
-        train, test : integer arrays of shape (n_train,) and (n_test,)
-            Indices of rows, in order.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is bad, X is no Dataset or has less blocks than there are folds.
-        """
-        check_integer("n_splits", self.n_splits, 2)
-        check_flag("shuffle", self.shuffle)
-        check_seed("random_state", self.random_state)
+    def _folds(self, X, random):
         if not isinstance(X, Dataset):
             raise ValueError(
                 f"BlockKFold splits the blocks of a Dataset, not a {type(X).__name__}: use "
@@ -77,25 +54,9 @@ class BlockKFold(BaseCrossValidator):
                 "load the rows with smaller ones (config_context(block_bytes=...))"
             )
         order = np.arange(len(counts))
-        if self.shuffle:
-            order = check_random_state(self.random_state).permutation(order)
+        if random is not None:
+            order = random.permutation(order)
         fold_of_block = np.empty(len(counts), int)
         for fold, blocks in enumerate(np.array_split(order, self.n_splits)):
             fold_of_block[blocks] = fold
-        folds = in_order(X, np.repeat(fold_of_block, counts))
-        for fold in range(self.n_splits):
-            yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-
-    def get_n_splits(self, X=None, y=None, groups=None):
-        """Return the number of folds.
-
-        Parameters
-        ----------
-        X, y, groups : None
-            Ignored.
-
-        Returns
-        -------
-        int
-        """
-        return self.n_splits
+        return in_order(X, np.repeat(fold_of_block, counts))

@@ -1,14 +1,12 @@
 """Cross-validation that hides ratings."""
 
 import numpy as np
-from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import check_random_state
 
-from .._parameters import check_flag, check_integer, check_seed
 from .._ratings import Ratings
+from ._k_folds import KFolds
 
 
-class RatingsKFold(BaseCrossValidator):
+class RatingsKFold(KFolds):
     """K folds of ratings, over which each user's ratings are spread evenly.
 
     Of a user of n ratings, ``n // n_splits`` or one more are in each fold: so whoever has two
@@ -41,28 +39,7 @@ class RatingsKFold(BaseCrossValidator):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def split(self, X, y=None, groups=None):
-        """Yield the ratings to train on and those to test on, once for each fold.
-
-        Parameters
-        ----------
-        X : Ratings
-        y, groups : None
-            Ignored.
-
-        Yields
-        ------
-        train, test : integer arrays of shape (n_train,) and (n_test,)
-            Indices of ratings, in order.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is bad, X is no Ratings or has less ratings than there are folds.
-        """
-        check_integer("n_splits", self.n_splits, 2)
-        check_flag("shuffle", self.shuffle)
-        check_seed("random_state", self.random_state)
+    def _folds(self, X, random):
         if not isinstance(X, Ratings):
             raise ValueError(
                 "RatingsKFold splits ratings, not users: pass Ratings(X) in place of X, a "
@@ -72,24 +49,7 @@ class RatingsKFold(BaseCrossValidator):
             raise ValueError(
                 f"n_splits={self.n_splits} is greater than the number of ratings: {len(X)}"
             )
-        random = check_random_state(self.random_state) if self.shuffle else None
-        folds = even_folds(X.users, self.n_splits, random)
-        for fold in range(self.n_splits):
-            yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-
-    def get_n_splits(self, X=None, y=None, groups=None):
-        """Return the number of folds.
-
-        Parameters
-        ----------
-        X, y, groups : object
-            Ignored.
-
-        Returns
-        -------
-        int
-        """
-        return self.n_splits
+        return even_folds(X.users, self.n_splits, random)
 
 
 def even_folds(users, n_splits, random=None):
