@@ -32,8 +32,6 @@ from ._search_fits import Fit, Fits
 from ._search_group import SearchGroup
 from .config import get_config
 
-_SHARED = ("solver", "biased", "batch_size", "max_iter", "random_state")
-
 
 @dataclass
 class FactorFit(Fit):
@@ -91,23 +89,11 @@ class FactorGroup(SearchGroup):
     data : FactorSearchData
     """
 
+    shared = ("solver", "biased", "batch_size", "max_iter", "random_state")
+    exact_solver = "als"
+    check_parameters = staticmethod(check_parameters)
     columns = None
     rows = property(lambda self: self.X.shape[1])
-
-    @staticmethod
-    def takes(params):
-        """Return whether a candidate can be trained in a table with others."""
-        try:
-            check_parameters(params)
-        except (ValueError, TypeError):
-            return False  # its fit says what is wrong
-        return not (params.solver == "als" or params.early_stopping or params.warm_start)
-
-    @staticmethod
-    def key(params):
-        """Return what candidates must have in common to be trained in one table."""
-        shared = tuple(repr(getattr(params, name)) for name in _SHARED)
-        return *shared, params.learning_rate == "auto"
 
     @staticmethod
     def settings(params):

@@ -29,8 +29,6 @@ from ._search_fits import Fit, Fits
 from ._search_run import SearchRun
 from ._trainer import new_run_id
 
-_SHARED = ("solver", "batch_size", "fit_intercept", "max_iter", "random_state")
-
 
 class SearchGroup:
     """One table of candidates.
@@ -44,20 +42,24 @@ class SearchGroup:
 
     one_pass = False
     takes_checkpoints = True
+    shared = ("solver", "batch_size", "fit_intercept", "max_iter", "random_state")
+    exact_solver = "lbfgs"
+    check_parameters = staticmethod(check_parameters)
 
-    @staticmethod
-    def takes(params):
+    @classmethod
+    def takes(cls, params):
         """Return whether a candidate can be trained in a table with others."""
         try:
-            check_parameters(params)
+            cls.check_parameters(params)
         except (ValueError, TypeError):
             return False  # its fit says what is wrong
-        return not (params.solver == "lbfgs" or params.early_stopping or params.warm_start)
+        alone = params.solver == cls.exact_solver or params.early_stopping or params.warm_start
+        return not alone
 
-    @staticmethod
-    def key(params):
+    @classmethod
+    def key(cls, params):
         """Return what candidates must have in common to be trained in one table."""
-        shared = tuple(repr(getattr(params, name)) for name in _SHARED)
+        shared = tuple(repr(getattr(params, name)) for name in cls.shared)
         return *shared, params.learning_rate == "auto"
 
     @staticmethod

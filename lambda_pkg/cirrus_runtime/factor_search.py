@@ -10,21 +10,21 @@ The ratings of a minibatch are numbered once for all fits, and put in the order 
 (``cirrus_score_held_out``) once for all fits of a split.
 """
 
-import json
 from ctypes import byref, c_double
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import BlockError
 from .factorization import FactorizationKernel, Factors, factorize, padded_width
 from .minibatch import MinibatchKernel, Pass, address
+from .plan import StoredPlan
 
 TRAIN, HELD_OUT = 1, 2  # what a split does with a rating; 0: nothing
 
 
 @dataclass(frozen=True)
-class FactorPlan:
+class FactorPlan(StoredPlan):
     """The fits that a pass trains, in the order of their columns.
 
     Attributes
@@ -44,15 +44,6 @@ class FactorPlan:
     rank: list
     alpha: list
     mean: list
-
-    def encode(self):
-        """Return the plan as bytes."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def decode(cls, data):
-        """Return the plan that :meth:`encode` made into data."""
-        return cls(**json.loads(bytes(data)))
 
     @property
     def width(self):

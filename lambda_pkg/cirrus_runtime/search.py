@@ -11,9 +11,8 @@ lies in the store, and a lease names it. Each plan has a model of its own: who s
 lease of an older plan finds its model gone, and reports nothing.
 """
 
-import json
 from ctypes import POINTER, Structure, byref, c_float, c_size_t, c_uint32, c_void_p
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from .kernels import declare
 from .keys import RunKeys
 from .logistic import LogisticKernel
 from .minibatch import Pass, address
+from .plan import StoredPlan
 from .server import ParameterServer
 
 
@@ -50,7 +50,7 @@ _logistic_many = declare(
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(StoredPlan):
     """The fits that a pass trains, in the order of their columns.
 
     Attributes
@@ -69,15 +69,6 @@ class Plan:
     splits: int
     split: list
     class_weights: list
-
-    def encode(self):
-        """Return the plan as bytes."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def decode(cls, data):
-        """Return the plan that :meth:`encode` made into data."""
-        return cls(**json.loads(bytes(data)))
 
     @property
     def width(self):

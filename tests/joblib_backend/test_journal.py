@@ -1,6 +1,5 @@
 """What a call writes down for the dashboard, and how it ends when somebody stops it there."""
 
-import json
 import os
 import signal
 import threading
@@ -23,7 +22,7 @@ from sklearn_cirrus.dashboard._record import Record
 from sklearn_cirrus.exceptions import TaskError
 from sklearn_cirrus.joblib_backend import last_usage
 
-SECONDS = 60.0
+from ..journals import SECONDS, events_of, wait_for
 
 
 @pytest.fixture
@@ -33,18 +32,10 @@ def folder(tmp_path):
         yield tmp_path / "calls"
 
 
-def events_of(folder):
-    """The lines of the only journal."""
+def events_in(folder):
+    """Return the lines of the only journal."""
     (path,) = folder.glob("*.jsonl")
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
+    return events_of(path)
 
 
 def total(array):
@@ -75,7 +66,7 @@ def wait(path):
 
 def test_a_call_tells_what_it_has_done_and_used(folder, cirrus):
     Parallel()([delayed(total)(np.ones(20_000) * i) for i in range(8)])
-    start, *states, last, end = events_of(folder)
+    start, *states, last, end = events_in(folder)
     assert (start["event"], start["kind"], start["estimator"]) == ("start", "call", "total")
     assert start["settings"]["backend"] == "local" and start["settings"]["n_workers"] == 2
     assert states[0]["total"] == 8 and states[0]["working"] >= 1
@@ -117,7 +108,7 @@ def test_the_scores_of_a_search_are_those_that_it_finds(folder, cirrus):
     model = LogisticRegression(max_iter=300)
     for scoring, metric in ((None, None), (["accuracy", "neg_log_loss"], "accuracy")):
         search = GridSearchCV(model, grid, cv=3, refit=False, scoring=scoring).fit(X, y)
-        start, *_, last, end = events = events_of(folder)
+        start, *_, last, end = events = events_in(folder)
         rows = leaderboard(folder)
         assert start["candidate"]["estimator"] == "LogisticRegression"
         assert start["candidate"]["params"]["max_iter"] == 300 and end["reason"] == "done"
@@ -154,7 +145,7 @@ def test_a_halving_search_has_the_candidates_of_all_its_rounds(folder, cirrus):
 def test_why_a_call_has_failed(folder, cirrus, task, error, reason, told):
     with pytest.raises(error):
         Parallel()(delayed(task)(i) for i in range(6))
-    end = events_of(folder)[-1]
+    end = events_in(folder)[-1]
     assert (end["event"], end["reason"], end["error"]) == ("end", reason, told)
 
 
@@ -164,12 +155,12 @@ def test_a_generator_that_is_given_up_is_interrupted(folder, cirrus):
     next(results)
     with pytest.warns(UserWarning, match="have been cancelled"):
         results.close()
-    assert events_of(folder)[-1]["reason"] == "interrupted"
+    assert events_in(folder)[-1]["reason"] == "interrupted"
 
 
 def test_a_lost_worker_is_told_of(folder, cirrus, tmp_path):
     Parallel()(delayed(die_once)(str(tmp_path / "died")) for _ in range(1))
-    events = events_of(folder)
+    events = events_in(folder)
     (fault,) = [fault for event in events for fault in event.get("faults", ())]
     assert fault.startswith("task 0: ") and "SIGKILL" in fault
     assert events[-2]["relaunches"] == 1 and events[-1]["reason"] == "done"
@@ -197,7 +188,7 @@ def test_a_call_that_is_stopped_raises_once_and_leaves_no_worker(folder, tmp_pat
     for one in began:
         pid = int(one.name.rpartition("-")[2])
         wait_for(lambda pid=pid: not os.path.exists(f"/proc/{pid}"))
-    assert events_of(folder)[-1]["reason"] == "stopped"
+    assert events_in(folder)[-1]["reason"] == "stopped"
     assert list(folder.glob("*.commands")) == []
 
 
