@@ -1,7 +1,7 @@
 """GridSearchCV on joblib's threads: bytes put, time and memory with blocks shared and without.
 
 Each side runs in a process of its own, on the same data, candidates (of C), folds and threads:
-``alone`` puts the blocks of every fit, ``shared`` those of each fold once, ``dataset`` those of X
+``alone`` puts the blocks of every fit, ``shared`` each row once, ``dataset`` the blocks of X
 once, before the search (``load_seconds``). ``peak`` is how much more memory this process had
 at most in the search than before it, in multiples of X.
 

@@ -154,6 +154,9 @@ class DatasetFit(LogisticFit):
         """Return the dataset of some rows."""
         return self.data if len(rows) == len(self.data) else self.data[rows]
 
+    def _shared_parts(self, run, rows, n_blocks, columns):
+        return None  # a dataset is shared anyway
+
     def _part(self, rows, n_blocks, columns):
         return Part((), n_blocks, len(rows))
 

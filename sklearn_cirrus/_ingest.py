@@ -113,11 +113,15 @@ class Blocks:
     def _implicit(self):
         return sparse.issparse(self._X) and has_ones_only(self._X)
 
+    def rows(self, number):
+        """Return the rows of a block."""
+        rows, n = self._given[3], self._n_blocks
+        return rows[len(rows) * number // n : len(rows) * (number + 1) // n]
+
     def cut(self, number):
         """Return the block of a number."""
-        _, labels, weights, rows, center = self._given
-        n = self._n_blocks
-        part = rows[len(rows) * number // n : len(rows) * (number + 1) // n]
+        _, labels, weights, _, center = self._given
+        part = self.rows(number)
         gather = gather_sparse_rows if sparse.issparse(self._X) else _gather_dense_rows
         indptr, indices, data = gather(self._X, part, center, self._implicit)
         return Block(

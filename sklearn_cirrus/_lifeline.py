@@ -7,7 +7,12 @@ while a fork of this process held a copy of the write end, so every fork closes 
 """
 
 import os
+import select
 import threading
+import time
+
+_WRITE_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
 
 _lock = threading.RLock()
 _open: set["Lifeline"] = set()
@@ -27,7 +32,41 @@ class Lifeline:
     def __init__(self):
         with _lock:
             self.read_end, self.write_end = os.pipe()
+            os.set_blocking(self.write_end, False)
             _open.add(self)
+
+    def write(self, data: bytes, timeout: float = _WRITE_SECONDS) -> None:
+        """Write to the child, whatever other threads do with the pipe.
+
+        Parameters
+        ----------
+        data : bytes
+        timeout : float
+            Seconds for the child to read what the pipe has no room for.
+
+        Raises
+        ------
+        BrokenPipeError
+            The child has ended, or :meth:`close` was called.
+        TimeoutError
+            The child does not read.
+        """
+        deadline = time.monotonic() + timeout
+        while data:
+            with _lock:  # or the descriptor could be closed, and be that of another file
+                if self not in _open:
+                    raise BrokenPipeError("the pipe is closed")
+                try:
+                    data = data[os.write(self.write_end, data) :]
+                    continue
+                except BlockingIOError:
+                    pass
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the child has not read for {timeout:g} s")
+            try:
+                select.select([], [self.write_end], [], _LOOK_SECONDS)
+            except (OSError, ValueError):  # it has just been closed: looked at above
+                pass
 
     def close(self) -> None:
         """Let the child end. A second call does nothing."""

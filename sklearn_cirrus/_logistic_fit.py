@@ -109,9 +109,12 @@ class LogisticFit:
                 run.create(self._slots(start, columns, rates), start.clock if goes_on else None)
             else:
                 run.resume(self.resumed)
-            outcome = run.train(
+            parts = self._shared_parts(run, (train_rows, valid_rows), n_blocks, columns) or [
                 self._part(train_rows, n_blocks[0], columns),
                 self._part(valid_rows, n_blocks[1], columns) if len(valid_rows) else None,
+            ]
+            outcome = run.train(
+                *parts,
                 *(schedule, params.early_stopping, lambda: self._identity(n_blocks)),
             )
         table = outcome.slots["weights"]
@@ -164,6 +167,30 @@ class LogisticFit:
         weights = None if weights is None else weights.astype(np.float32)
         blocks = Blocks(self.X, self.labels, weights, rows, n_blocks, columns.center)
         return Part(blocks, n_blocks, len(rows))
+
+    def _shared_parts(self, run, rows, n_blocks, columns):
+        """Return the parts of the data as selections of blocks that other fits use as well.
+
+        Return None where that is not to be. Small data costs little to put, and is trained
+        the same way every time if its blocks are. So is what another process may go on with.
+        """
+        config = self.config
+        is_alone = self.n_workers == 1 or n_blocks[0] == 1 or self.one_pass
+        if is_alone or config.keep_checkpoint or config.resume is not None or not run.place.shares:
+            return None
+        from ._shared_rows import GivenRows, SharedRows  # late: few fits are on threads
+
+        given = GivenRows(self.X, self.labels, self.weights, max(2, self.width), columns)
+        named = [("train", rows[0], n_blocks[0]), ("valid", rows[1], n_blocks[1])]
+        named = [(name, these, n) for name, these, n in named if n]
+        _, these, numbers = zip(*named, strict=True)
+        shared = run.place.keep(SharedRows(run.place.store.url, given, these, numbers))
+        parts, options = [None, None], {}
+        for i, (name, these, _) in enumerate(named):
+            parts[i], options[name] = shared.part(these)
+            n_blocks[i] = parts[i].n_blocks
+        run.tell_workers({"parts": options})
+        return parts
 
     def _options(self, train_rows, valid_rows, columns):
         """Return what the job's kernel must know besides."""

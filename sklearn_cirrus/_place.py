@@ -142,9 +142,17 @@ class Place:
         """
         if not isinstance(getattr(part, "blocks", None), Blocks):
             return part
-        if not is_shared_here() or isinstance(self.store, MemoryStore):
+        if not self.shares:
             return part
-        shared = SharedPart(part, self.store.url)
+        return self.keep(SharedPart(part, self.store.url))
+
+    @property
+    def shares(self):
+        """Whether what this fit puts may be used by fits on other threads."""
+        return is_shared_here() and not isinstance(self.store, MemoryStore)
+
+    def keep(self, shared):
+        """Call ``shared.release()`` in the end; return it."""
         self._shared.append(shared)
         return shared
 

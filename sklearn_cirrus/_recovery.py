@@ -18,6 +18,7 @@ the trainer (it may be larger than the memory of this machine).
 import logging
 import time
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,6 +68,10 @@ class LastingRun:
         self._furthest = 0  # epochs that were done, gone back to or not
         self._under_way = False  # whether a worker has the lease of a course, or it is on the board
         self._unread = deque()  # reports, beginning with those of the round that is waited for
+
+    def tell_workers(self, options):
+        """Add to the options of the job, before there are workers."""
+        self.job = self.crew.job = replace(self.job, options=self.job.options | options)
 
     def create(self, slots, clock=None):
         """Create the model and load what is known of it: slot by name, or one value for all."""

@@ -30,7 +30,11 @@ class Round:
         """Return the round of some leases, numbered from ``first`` on.
 
         ``done`` are its reports, ``homes`` the places of the workers that keep blocks, by name.
+        They count only where all blocks have the same learning rate: workers that go by them change
+        the order, and an epoch at whose end the model cools down would end with what was put off.
         """
+        if len({rate for lease in leases for rate in (lease.lr, lease.lr_end)}) > 1:
+            homes = {}
         leases = [
             replace(lease, number=first + i, home=homes.get(lease.name))
             for i, lease in enumerate(leases)

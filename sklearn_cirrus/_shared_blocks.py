@@ -1,8 +1,9 @@
-"""Blocks that fits on joblib's threads share: those of candidates on the same rows are put once.
+"""Blocks that fits on joblib's threads share: put once, and kept on shelves.
 
-scikit-learn hands each fit of a search a copy of its fold. Its blocks follow from the rows, labels,
-weights, order and centres that they are cut from; fits for which all of these are the same use the
-same objects of the store.
+scikit-learn hands each fit of a search a copy of its fold. Which rows of it are those of others is
+found out by ``_shared_rows.py``. Where fits must not share single rows, they share all or none
+(``SharedPart``): their blocks follow from the rows, labels, weights, order and centres that they
+are cut from; fits for which all of these are the same use the same objects of the store.
 
 They stay for the fits to come as long as a thread lives that has used any: joblib's threads end
 with the call. So it does not matter whether a fit is under way all the time, and nothing is left
@@ -16,6 +17,7 @@ import logging
 import os
 import threading
 import uuid
+from functools import partial
 from multiprocessing.dummy import DummyProcess
 
 from cirrus_runtime.blocks import encode_block
@@ -32,7 +34,7 @@ _MOST_BYTES = 2 << 30  # of blocks that no fit uses at the moment
 
 _removing = threading.Lock()  # held until shelves that left the list are empty; before _lock
 _lock = threading.Lock()  # of all that follows
-_shelves = {}  # by url of the store and content
+_shelves = {}  # by url of the store and content, or what the rows have in common and an id
 _threads = set()  # that have used any
 _watcher = None
 
@@ -54,25 +56,29 @@ class SharedPart(Part):
     """
 
     def __init__(self, part, url):
-        self._shelf = _take(url, part.blocks.content())
+        key = url, part.blocks.content()
+        self._shelf = take(key, lambda: Shelf(url))
         super().__init__(part.blocks, part.n_blocks, part.n_rows, self._shelf.keys)
 
     def put(self, store, keys, kind):
         """Put the blocks that are not there yet; yield the number of each that is there."""
         for number in range(self.n_blocks):
-            self._shelf.put(store, self.keys.block(kind, number), self.blocks, number)
+            name = self.keys.block(kind, number)
+            self._shelf.put(store, name, partial(self.blocks.cut, number))
             yield number
 
     def release(self):
         """Say that this fit does not use the blocks any more."""
-        _give_back(self._shelf)
+        give_back(self._shelf)
 
 
-class _Shelf:
-    """The blocks of one content in one store.
+class Shelf:
+    """Blocks in one store.
 
     ``users`` and what is to become of it is the business of this module, under its lock.
     """
+
+    is_torn = False  # whether it is of no use once those who use it now are done
 
     def __init__(self, url):
         self._store = open_store(url, make_client)  # for the end: that of the fit is closed by then
@@ -83,13 +89,21 @@ class _Shelf:
         self._is_gone = False
         self._putting = threading.Lock()
 
-    def put(self, store, name, blocks, number):
-        """Put a block unless it is there: whoever comes first does, and the others wait for it."""
+    def put(self, store, name, cut):
+        """Put a block unless it is there: whoever comes first does, and the others wait for it.
+
+        Parameters
+        ----------
+        store : Store
+        name : str
+        cut : callable
+            Returns the block.
+        """
         with self._putting:
             if self._is_gone:
                 raise StoreError(f"{name} is not put any more: this process ends")
             if name not in self._there:
-                pieces = encode_block(blocks.cut(number))
+                pieces = encode_block(cut())
                 store.put(name, pieces)
                 self.nbytes += sum(memoryview(piece).nbytes for piece in pieces)
                 self._there.add(name)
@@ -104,13 +118,26 @@ class _Shelf:
             logger.warning("shared blocks stay in the store: %s", error)
 
 
-def _take(url, content):
-    """Return the shelf of a content, for one more fit on this thread."""
+def shelves_of(family):
+    """Return the shelves, with their keys, whose keys begin with something."""
+    with _lock:
+        return [(key, shelf) for key, shelf in _shelves.items() if key[0] == family]
+
+
+def take(key, make):
+    """Return the shelf of a key, for one more fit on this thread.
+
+    Parameters
+    ----------
+    key : tuple
+    make : callable
+        Makes the shelf if there is none.
+    """
     global _watcher
     with _lock:
-        if (url, content) not in _shelves:
-            _shelves[url, content] = _Shelf(url)
-        shelf = _shelves[url, content]
+        if key not in _shelves:
+            _shelves[key] = make()
+        shelf = _shelves[key]
         shelf.users += 1
         _threads.add(threading.current_thread())
         if _watcher is None:
@@ -119,7 +146,7 @@ def _take(url, content):
     return shelf
 
 
-def _give_back(shelf):
+def give_back(shelf):
     """Take note that a fit is done with a shelf; remove what is too much to keep.
 
     The one that has come back goes, not the one that was used least recently: candidates go through
@@ -129,8 +156,8 @@ def _give_back(shelf):
         with _lock:
             shelf.users -= 1
             kept = sum(other.nbytes for other in _shelves.values() if not other.users)
-            is_too_much = kept > _MOST_BYTES and not shelf.users
-            gone = _drop(lambda other: other is shelf) if is_too_much else []
+            goes = not shelf.users and (kept > _MOST_BYTES or shelf.is_torn)
+            gone = _drop(lambda other: other is shelf) if goes else []
         _remove(gone)
 
 

@@ -1,6 +1,9 @@
 """What all tests share: a clean environment, and the folder of real data."""
 
+import contextlib
+import fcntl
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -75,22 +78,49 @@ def data_dir():
 
 
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory):
-    """The folder in which the tests that build bundles share what they download."""
-    return tmp_path_factory.mktemp("wheels")
+def shared_folder(tmp_path_factory):
+    """The folder that all processes of this run of the tests share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder):
+    """Hold a folder's lock: of all processes that want to fill it, one does, the others wait."""
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, or its process dies
+        yield
 
 
 @pytest.fixture(scope="session")
-def worker_bundle(tmp_path_factory, wheels):
-    """The bundle of a worker for this machine and Python; skip if PyPI cannot be reached."""
+def wheels(shared_folder):
+    """The folder in which the tests that build bundles share what they download."""
+    folder = shared_folder / "wheels"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def worker_bundle(shared_folder, wheels):
+    """The bundle of a worker for this machine and Python; skip if PyPI cannot be reached.
+
+    It is built once for all processes of this run of the tests.
+    """
     # Not at the head: the environment is to be cleaned before the package is imported.
     from sklearn_cirrus.bundle import Target, build_worker
     from sklearn_cirrus.exceptions import BundleError
 
-    try:
-        target = Target.here()
-        return build_worker(target, tmp_path_factory.mktemp("bundle"), wheels=wheels)
-    except BundleError as error:
-        if "cannot be reached" not in str(error):
-            raise
-        pytest.skip(str(error))
+    folder = shared_folder / "bundle"
+    told = folder / "bundle.pickle"
+    with one_at_a_time(folder):
+        if told.exists():
+            return pickle.loads(told.read_bytes())
+        try:
+            bundle = build_worker(Target.here(), folder, wheels=wheels)
+        except BundleError as error:
+            if "cannot be reached" not in str(error):
+                raise
+            pytest.skip(str(error))
+        told.write_bytes(pickle.dumps(bundle))
+    return bundle

@@ -45,7 +45,7 @@ def test_every_rung_of_the_ladder_learns(run, worker_bundle, tmp_path):
     has_matplotlib = importlib.util.find_spec("matplotlib") is not None
     results = run(
         *("lambda_ladder.py", "--bundle", worker_bundle.path),
-        *("--rows", 2000, "--held-out", 500, "--bits", 16, "--each", 5),
+        *("--rows", 2000, "--held-out", 500, "--bits", 12, "--each", 5),
         *("--seconds", 0.2, "--repeats", 1, "--epochs", 2),
         *(("--plot", drawing) if has_matplotlib else ()),
     )

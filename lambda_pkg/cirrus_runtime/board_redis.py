@@ -3,7 +3,8 @@
 Leases are a stream with one consumer group, ``workers``; a worker's place and generation are its
 consumer. Taking is XREADGROUP (and XAUTOCLAIM, for leases that nobody renews), renewing XCLAIM to
 oneself, finishing one transaction of XADD to the reports, XACK and XDEL. Taking the board down
-deletes both streams: Redis then wakes a blocked XREADGROUP with an error.
+deletes both streams: Redis 7 and Valkey then wake a blocked XREADGROUP with an error, Redis 6.2 lets
+it wait to its end.
 
 A transaction whose reply is lost may have been done or not. Leases would be trained on twice if
 they were posted once more, so the transaction that posts them also notes the number of the last
@@ -39,6 +40,7 @@ _GROUP = b"workers"
 _TRAINER = b"trainer"
 _PATIENCE = 4  # times lease_seconds that workers of a silent trainer go on
 _MANY = b"1000"
+_MOST_READ = 64  # reports: those that were read are deleted together
 _MULTI, _EXEC = pack(b"MULTI"), pack(b"EXEC")
 
 
@@ -67,13 +69,13 @@ class RedisBoard(Board):
         self._lease_seconds = lease_seconds
         self._idle_ms = b"%d" % int(1000 * lease_seconds)
         self._heard = -math.inf  # when the trainer was last heard of, by its own clock
-        self._last = b"0"
+        self._last, self._read = b"0", []  # reports that were read and are still there
         self._taken = set()  # tokens of leases that this worker holds and knows of
         self._may_overlook = False
 
     def put_up(self):
         """Make the streams; the trainer does so before anything else."""
-        self._last = b"0"
+        self._last, self._read = b"0", []
         streams = self._leases, self._reports
         create = [
             pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM") for stream in streams
@@ -112,13 +114,14 @@ class RedisBoard(Board):
         reply = self._waiting.call(pack(*command, b"STREAMS", self._reports, self._last))
         if not reply and not self._call(b"EXISTS", self._reports):
             raise RunEnded("the run has ended")  # XREAD waits for streams that are yet to come
-        reports, heavy = [], []
+        reports, is_heavy = [], False
         for self._last, fields in entries_of(reply):
             reports.append(decode(Report, *fields[1::2]))
-            if reports[-1].body:
-                heavy.append(self._last)
-        if heavy:  # nobody else reads them, and they may be large
-            self._call(b"XDEL", self._reports, *heavy)
+            self._read.append(self._last)
+            is_heavy |= bool(reports[-1].body)
+        if is_heavy or len(self._read) >= _MOST_READ:  # nobody else reads them
+            self._call(b"XDEL", self._reports, *self._read)
+            self._read = []
         return reports
 
     def reclaim(self, worker, generation):

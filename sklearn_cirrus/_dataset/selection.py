@@ -89,8 +89,9 @@ def view_of(data):
         digests[name] = block["digest"]
         if classes is not None and classes != manifest.classes:
             labels[name] = [place[value] for value in classes]
-        if inside is not None:
-            rows[name] = pack_rows(inside, block["n_rows"])
+        packed = None if inside is None else pack_rows(inside, block["n_rows"])
+        if packed not in (None, [0, block["n_rows"]]):  # all of them
+            rows[name] = packed
     return {
         "url": data.url,
         "kind": manifest.kind,

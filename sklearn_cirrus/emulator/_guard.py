@@ -88,10 +88,10 @@ class Guard:
             ) from error
 
     def _say(self, line: str) -> None:
-        """Write a line; less than PIPE_BUF, so it goes whole."""
+        """Write a line."""
         with self._lock:
             if not self._closed:
                 try:
-                    os.write(self._lifeline.write_end, line.encode())
-                except BrokenPipeError as error:
+                    self._lifeline.write(line.encode())
+                except (BrokenPipeError, TimeoutError) as error:
                     raise WorkerError("the guard of the emulator has been killed") from error

@@ -93,9 +93,17 @@ void cirrus_column_peaks(const void *indices, int wide_index, const void *data, 
 }
 
 __extension__ typedef unsigned __int128 wide;
+enum { WORDS = CIRRUS_CHUNK / 8 };
+
+/* The sum of (word + key)(word + key) over pairs of words. */
+static wide nh(const uint64_t *words, size_t n_words, const uint64_t *key) {
+    wide sum = 0;
+    for (size_t i = 0; i < n_words; i += 2)
+        sum += (wide)(words[i] + key[i]) * (words[i + 1] + key[i + 1]);
+    return sum;
+}
 
 void cirrus_condense(const void *data, size_t n_bytes, const uint64_t *key, uint64_t *out) {
-    enum { WORDS = CIRRUS_CHUNK / 8 };
     const char *at = data;
     uint64_t words[WORDS];
     for (; n_bytes; at += CIRRUS_CHUNK, out += 2) {
@@ -103,11 +111,40 @@ void cirrus_condense(const void *data, size_t n_bytes, const uint64_t *key, uint
         if (taken < CIRRUS_CHUNK)
             memset(words, 0, sizeof words);
         memcpy(words, at, taken); /* data may lie at any address */
-        wide sum = 0;
-        for (size_t i = 0; i < WORDS; i += 2)
-            sum += (wide)(words[i] + key[i]) * (words[i + 1] + key[i + 1]);
+        const wide sum = nh(words, WORDS, key);
         out[0] = (uint64_t)sum;
         out[1] = (uint64_t)(sum >> 64);
         n_bytes -= taken;
+    }
+}
+
+/* A bijection that makes every bit of the result depend on every bit (of MurmurHash3). */
+static uint64_t scramble(uint64_t word) {
+    word = (word ^ (word >> 33)) * UINT64_C(0xff51afd7ed558ccd);
+    word = (word ^ (word >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return word ^ (word >> 33);
+}
+
+void cirrus_condense_rows(const void *data, const int64_t *starts, size_t n_rows,
+                          const uint64_t *key, uint64_t *hashes) {
+    uint64_t words[4 + WORDS];
+    for (size_t i = 0; i < n_rows; i++, hashes += 2) {
+        const char *at = (const char *)data + starts[i];
+        size_t left = (size_t)(starts[i + 1] - starts[i]), taken;
+        do {
+            taken = left < CIRRUS_CHUNK ? left : CIRRUS_CHUNK;
+            const size_t n_words = 4 + (taken + 15) / 16 * 2;
+            words[n_words - 2] = words[n_words - 1] = 0;
+            words[0] = hashes[0];
+            words[1] = hashes[1];
+            words[2] = left; /* or a row would pass for one with zeros at its end */
+            words[3] = 0;
+            memcpy(words + 4, at, taken);
+            const wide sum = nh(words, n_words, key);
+            hashes[0] = scramble((uint64_t)sum);
+            hashes[1] = scramble((uint64_t)(sum >> 64) + hashes[0]);
+            at += taken;
+            left -= taken;
+        } while (left);
     }
 }

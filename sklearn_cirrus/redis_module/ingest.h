@@ -29,4 +29,11 @@ void cirrus_column_peaks(const void *indices, int wide_index, const void *data, 
 #define CIRRUS_CHUNK 1024
 void cirrus_condense(const void *data, size_t n_bytes, const uint64_t *key, uint64_t *out);
 
+/* Hashes of rows of bytes, of which row i is data[starts[i]] up to data[starts[i + 1]]: NH, made
+ * even by a bijection. hashes has two words for each row, which go into those that take their
+ * place: who begins with zeros and calls this for one array after the other has hashes of all. key
+ * has 4 + CIRRUS_CHUNK / 8 random words. */
+void cirrus_condense_rows(const void *data, const int64_t *starts, size_t n_rows,
+                          const uint64_t *key, uint64_t *hashes);
+
 #endif

@@ -85,10 +85,11 @@ class LocalProcess:
     def send(self, line: bytes) -> None:
         """Send a job; one to a worker that has just died is lost, and its end tells of that."""
         try:
-            while line:
-                line = line[os.write(self._lifeline.write_end, line) :]
+            self._lifeline.write(line)
         except BrokenPipeError:
             pass
+        except TimeoutError:
+            self.kill()
 
     def read_results(self) -> tuple[list[dict], bool]:
         """Give the results that have come, and whether more may follow."""

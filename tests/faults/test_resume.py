@@ -1,5 +1,6 @@
 """A fit that was killed is gone on with by another process."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,22 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """Return the run of a fit that was killed, and its store's folder."""
+    folder = tmp_path_factory.mktemp("killed")
+    settings = SETTINGS | {"store_url": (folder / "store").as_uri()}
+    run_id, _ = fit_and_kill(folder, settings, PARAMETERS)
+    return run_id, folder / "store"
+
+
 @pytest.fixture
-def killed(tmp_path):
-    """Return the run and the settings of a fit that was killed, and its store's folder."""
+def killed(left, tmp_path):
+    """Return the run and the settings of a fit that was killed, and a copy of its store."""
+    run_id, original = left
     folder = tmp_path / "store"
+    shutil.copytree(original, folder)
     settings = SETTINGS | {"store_url": folder.as_uri()}
-    run_id, _ = fit_and_kill(tmp_path, settings, PARAMETERS)
     return run_id, settings | {"resume": run_id, "checkpoint_seconds": 0.05}, folder
 
 

@@ -1,7 +1,10 @@
 """The module built with sanitizers, and servers that run with it."""
 
+import hashlib
+import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from sklearn_cirrus.bundle.compiled import MODULE_SOURCES
@@ -14,9 +17,10 @@ _FLAGS = (
     "-fno-omit-frame-pointer",
     "-ffp-contract=off",
     "-fPIC",
-    "-shared",
 )
 _MOST_MEGABYTES = 256  # of one allocation: a table of a random size must not take the machine down
+# Where compiled parts are kept for the next build: the sanitizers make the compiler slow.
+kept: Path | None = None
 
 
 class NoSanitizer(Exception):
@@ -40,12 +44,30 @@ def build(folder, address):
     module = Path(folder, "cirrus.so")
     kinds = "undefined,float-cast-overflow" + (",address" if address else "")
     command = [_compiler(), *_FLAGS, f"-fsanitize={kinds}", "-fno-sanitize-recover=all"]
-    command += ["-DCIRRUS_PLAIN_MEMORY"] if address else []
-    command += [str(SOURCE / name) for name in MODULE_SOURCES]
-    done = subprocess.run([*command, "-o", str(module), "-lm"], capture_output=True, text=True)
+    plain = ["-DCIRRUS_PLAIN_MEMORY"] if address else []
+    parts = [_part(name, [*command, *plain, "-c"], kept or Path(folder)) for name in MODULE_SOURCES]
+    _compile([*command, "-shared", *parts, "-o", str(module), "-lm"])
+    return module
+
+
+def _part(name, command, folder):
+    """Compile a source into a folder, unless it has been with the same headers and command."""
+    files = (SOURCE / name, *sorted(SOURCE.glob("*.h")))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files))
+    digest.update(" ".join(command).encode())
+    part = folder / f"{Path(name).stem}-{digest.hexdigest()[:16]}.o"
+    if not part.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            made = Path(scratch, part.name)
+            _compile([*command, str(SOURCE / name), "-o", str(made)])
+            os.replace(made, part)
+    return str(part)
+
+
+def _compile(command):
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise NoSanitizer(done.stderr)
-    return module
 
 
 def wrap(program, folder, address):

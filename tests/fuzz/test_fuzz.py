@@ -27,6 +27,14 @@ def run(prepared, calls=1000):
         pytest.skip(f"no sanitized build here: {error}")
 
 
+@pytest.fixture(autouse=True)
+def kept_parts(shared_folder, monkeypatch):
+    """Let what is compiled be compiled once, not for each test."""
+    folder = shared_folder / "sanitized"
+    folder.mkdir(exist_ok=True)
+    monkeypatch.setattr(sanitized, "kept", folder)
+
+
 @pytest.fixture
 def change_source(monkeypatch, tmp_path):
     """Let the module be built from sources in which one text stands for another."""

@@ -1,5 +1,6 @@
 """What the estimator is compared with: scikit-learn's objective and its optimum, in float64."""
 
+import joblib
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
@@ -36,10 +37,19 @@ def objective(model, X, labels, C=1.0, l1_ratio=0.0, weights=None):
     return C * total + penalty
 
 
+_optima = {}
+
+
 def optimum(X, y, weights=None, **parameters):
-    """Return scikit-learn's model with an L2 penalty or none, at its optimum (by Newton steps)."""
-    exact = LogisticRegression(solver="newton-cholesky", tol=1e-8, max_iter=1000, **parameters)
-    return exact.fit(X, y, sample_weight=weights)
+    """Return scikit-learn's model with an L2 penalty or none, at its optimum (by Newton steps).
+
+    It is found once for the same data and parameters: most tests ask for it for every solver.
+    """
+    key = joblib.hash((X, y, weights, parameters))
+    if key not in _optima:
+        exact = LogisticRegression(solver="newton-cholesky", tol=1e-8, max_iter=1000, **parameters)
+        _optima[key] = exact.fit(X, y, sample_weight=weights)
+    return _optima[key]
 
 
 class SparseOptimum:

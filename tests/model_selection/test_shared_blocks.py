@@ -1,32 +1,27 @@
 """Searches on joblib's threads: the blocks of a fold are put once, and nothing of them is left."""
 
-import os
 import threading
-import time
-from multiprocessing.dummy import DummyProcess
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 
 import boto3
-import joblib
 import numpy as np
 import pytest
 from moto.server import ThreadedMotoServer
 from scipy import sparse
-from sklearn.model_selection import GridSearchCV, KFold
 
 from cirrus_runtime.store import FolderStore, open_store
-from sklearn_cirrus import CirrusLogisticRegression, Dataset, _shared_blocks
+from sklearn_cirrus import Dataset, _shared_blocks
 from sklearn_cirrus._ingest import Blocks, Part, count_blocks
-from sklearn_cirrus._scratch import scratch_folder
 from sklearn_cirrus._shared_blocks import SharedPart
 from sklearn_cirrus.exceptions import DivergenceError, StoreError
 from sklearn_cirrus.servers import shared_server
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-BLOCK = 1 << 16
-FOLDS = KFold(3)
-CANDIDATES = {"C": [0.0001, 0.01, 0.1, 1.0]}
+from .searches_on_threads import BLOCK, FOLDS, search, wait_until_nothing_is_left
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_blocks"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,37 +31,6 @@ def rows():
     return X, (X[:, 0] - X[:, 1] + random.logistic(size=len(X)) > 0).astype(int)
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Several blocks for little data; joblib's threads see the environment."""
-    monkeypatch.setenv("CIRRUS_BLOCK_BYTES", str(BLOCK))
-
-
-@pytest.fixture
-def puts(monkeypatch):
-    """Return the list of the names of blocks that this process puts."""
-    names, put = [], FolderStore.put
-
-    def count(store, name, data):
-        if name.endswith(".safetensors"):
-            names.append(name)
-        put(store, name, data)
-
-    monkeypatch.setattr(FolderStore, "put", count)
-    return names
-
-
-def search(X, y, grid=CANDIDATES, *, threads=4, error_score="raise", **params):
-    """Search with threads, or without any; return the search."""
-    params = {"n_workers": 1, "max_iter": 2, "tol": None, "random_state": 0} | params
-    clf = CirrusLogisticRegression(backend="local", **params)
-    made = GridSearchCV(
-        *(clf, grid), cv=FOLDS, scoring="neg_log_loss", refit=False, error_score=error_score
-    )
-    with joblib.parallel_config("threading", n_jobs=threads):
-        return made.fit(X, y)
-
-
 def blocks_of_folds(X, held_out=0.0):
     """Return how many blocks the three folds have together."""
     n = 0
@@ -74,25 +38,6 @@ def blocks_of_folds(X, held_out=0.0):
         valid = round(held_out * len(train))
         n += sum(count_blocks(X, m, 1, BLOCK) for m in (len(train) - valid, valid) if m)
     return n
-
-
-def what_is_left(folder):
-    """Return threads of pools, and blocks on the books and in the store."""
-    threads = [
-        thread
-        for thread in threading.enumerate()
-        if isinstance(thread, DummyProcess) or thread.name == "cirrus-shared-blocks"
-    ]
-    files = [name for *_, names in os.walk(Path(folder, "runs")) for name in names]
-    return threads + list(_shared_blocks._shelves) + files
-
-
-def wait_until_nothing_is_left(folder=None):
-    """Wait until all fits have ended, abandoned ones too, and all blocks are gone."""
-    deadline = time.monotonic() + 60
-    while left := what_is_left(folder or scratch_folder()):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])

@@ -110,6 +110,16 @@ def test_the_body_of_a_report_comes_with_it_and_takes_no_room_afterwards(seats):
     assert seats.trainer.collect(SOON) == [report(4)]
 
 
+def test_a_long_run_leaves_few_reports(seats):
+    worker = seats.worker(1)
+    for number in range(200):
+        seats.trainer.offer([lease(number)])
+        worker.finish(worker.take(SOON)[0], report(number))
+        assert collect(seats.trainer, 1) == [report(number)]
+    if isinstance(seats, RedisSeats):
+        assert seats.server.client.xlen(seats.keys.reports) < 64
+
+
 def test_a_lease_may_follow_and_several_reports_tell_of_the_one_before(seats):
     worker = seats.worker(1)
     seats.trainer.offer([lease(1)])

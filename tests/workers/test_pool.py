@@ -7,9 +7,11 @@ import time
 
 import pytest
 
+from sklearn_cirrus._lifeline import Lifeline
 from sklearn_cirrus.exceptions import WorkerError
 from sklearn_cirrus.workers import LocalBackend
 from sklearn_cirrus.workers.local import shared_pool
+from sklearn_cirrus.workers.local_process import LocalProcess
 
 
 def is_gone(pid):
@@ -119,6 +121,44 @@ def test_a_process_that_dies_between_acquire_and_run_fails_the_job(pool, wait_un
     wait_until(lambda: process not in pool._all, "the dead process has left the pool")
     handle = pool.run(process, {"do": "echo"}, b'{"do": "echo"}\n')
     assert handle.poll().exit_code == -9
+
+
+def test_a_process_that_is_buried_before_its_job_is_sent_fails_the_job(
+    pool, wait_until, monkeypatch
+):
+    """Between the pool's look at it and the job, its pipes are closed, and others opened."""
+    (process,) = pool.acquire(1)
+    sent, send = [], LocalProcess.send
+
+    def bury_first(process, line):
+        process.kill()
+        wait_until(lambda: process not in pool._all, "the dead process has left the pool")
+        others = [Lifeline() for _ in range(8)]  # one of them has its number now
+        send(process, line)
+        for other in others:
+            other.close()
+            with open(other.read_end, "rb") as read_end:
+                sent.append(read_end.read())
+
+    monkeypatch.setattr(LocalProcess, "send", bury_first)
+    handle = pool.run(process, {"do": "echo"}, b'{"do": "echo"}\n')
+    assert handle.wait(30).exit_code == -9
+    assert sent == [b""] * 8
+
+
+def test_a_child_that_does_not_read_is_waited_for_and_given_up(wait_until):
+    lifeline, got = Lifeline(), []
+    with open(lifeline.read_end, "rb") as read_end:
+        with pytest.raises(TimeoutError, match="has not read"):
+            lifeline.write(b"x" * (1 << 20), timeout=0.2)
+        reader = threading.Thread(target=lambda: got.append(read_end.read()))
+        reader.start()
+        lifeline.write(b"y" * (1 << 20), timeout=30)
+        lifeline.close()
+        reader.join(30)
+    assert got[0].strip(b"x") == b"y" * (1 << 20)
+    with pytest.raises(BrokenPipeError, match="is closed"):
+        lifeline.write(b"z")
 
 
 def test_idle_processes_end_after_a_while_and_the_listener_sleeps(make_pool, wait_until):
