@@ -1,14 +1,16 @@
 """A search by CirrusSearchCV against GridSearchCV over the same candidates, 1 to 64 of them.
 
-Candidates differ in C. Both sides use the same estimator, splits and number of epochs, refit
-nothing, and run on the same workers: GridSearchCV has one fit after the other on all of them.
-``difference`` is the largest between mean held-out log losses of the two sides, ``spread`` that
-between candidates; ``growth`` is how many times longer the search takes than that of one candidate,
-and ``cpu_growth`` how many times more processor time client, server and workers need together,
-which says more on a machine that has other work.
+Candidates differ in C, or of ratings in alpha. Both sides use the same estimator, splits and number
+of epochs, refit nothing, and run on the same workers: GridSearchCV has one fit after the other on
+all of them. ``difference`` is the largest between mean held-out losses of the two sides (log losses;
+of ratings root mean squared errors), ``spread`` that between candidates; ``growth`` is how many
+times longer the search takes than that of one candidate, and ``cpu_growth`` how many times more
+processor time client, server and workers need together, which says more on a machine that has other
+work.
 
     python benchmarks/search.py
     python benchmarks/search.py --data clicks --rows 200000 --grid-up-to 4
+    python benchmarks/search.py --data ratings --rows 100000
 """
 
 import argparse
@@ -22,15 +24,20 @@ from machine import describe_machine, print_report, quantiles, say
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-from sklearn_cirrus import CirrusLogisticRegression
-from sklearn_cirrus.datasets import make_clicks
-from sklearn_cirrus.model_selection import CirrusSearchCV
+from sklearn_cirrus import CirrusLogisticRegression, CirrusMatrixFactorization
+from sklearn_cirrus.datasets import make_clicks, make_ratings
+from sklearn_cirrus.model_selection import (
+    CirrusSearchCV,
+    Ratings,
+    RatingsKFold,
+    rating_rmse_scorer,
+)
 
 
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "--data", nargs="+", choices=("clicks", "dense"), default=["dense", "clicks"]
+        "--data", nargs="+", choices=("clicks", "dense", "ratings"), default=["dense", "clicks"]
     )
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--features", type=int, default=1 << 18, help="columns of clicks")
@@ -44,6 +51,9 @@ def parse(arguments=None):
 
 def load(name, options):
     """Return X, y and the number of epochs."""
+    if name == "ratings":
+        n_users, n_items = options.rows // 150, options.rows // 15
+        return Ratings(make_ratings(n_users, n_items, options.rows, random_state=0)), None, 10
     if name == "clicks":
         X, y = make_clicks(options.rows, n_features=options.features, random_state=0)
         return X, y, 4
@@ -75,9 +85,13 @@ def processor_seconds():
 
 def search(kind, clf, count, options, X, y, **more):
     """Search once; return the seconds and the mean held-out losses."""
-    grid = {"C": np.logspace(-5, 1, count).tolist()}
-    cv = StratifiedKFold(options.splits, shuffle=True, random_state=0)
-    made = kind(clf, grid, cv=cv, scoring="neg_log_loss", refit=False, **more)
+    if isinstance(X, Ratings):
+        grid = {"alpha": np.geomspace(0.02, 0.5, count).tolist()}
+        cv, scoring = RatingsKFold(options.splits, random_state=0), rating_rmse_scorer
+    else:
+        grid, scoring = {"C": np.logspace(-5, 1, count).tolist()}, "neg_log_loss"
+        cv = StratifiedKFold(options.splits, shuffle=True, random_state=0)
+    made = kind(clf, grid, cv=cv, scoring=scoring, refit=False, **more)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         begin = time.perf_counter()
@@ -121,7 +135,8 @@ def main():
     results = {}
     for name in options.data:
         X, y, epochs = load(name, options)
-        clf = CirrusLogisticRegression(
+        kind = CirrusMatrixFactorization if name == "ratings" else CirrusLogisticRegression
+        clf = kind(
             backend="local", n_workers=options.workers, max_iter=epochs, tol=None, random_state=0
         )
         search(CirrusSearchCV, clf, 1, options, X, y)  # starts server and workers

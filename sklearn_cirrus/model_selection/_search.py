@@ -34,8 +34,9 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
     Candidates share a table if they have solver, batch_size, fit_intercept, max_iter and
     random_state in common, and the learning rate is automatic in all or none of them; tables are
     trained one after the other. Candidates with ``solver="lbfgs"`` or ``early_stopping=True`` are
-    fitted one by one, on every split; so are all if a split lacks a class, and all of a
-    :class:`~sklearn_cirrus.CirrusMatrixFactorization`.
+    fitted one by one, on every split; so are all if a split lacks a class. Matrix factorizations
+    share a table of items if X is :class:`Ratings`, and have biased in common in the place of
+    fit_intercept; those with ``solver="als"`` are fitted one by one.
 
     Parameters
     ----------
