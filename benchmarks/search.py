@@ -2,11 +2,11 @@
 
 Candidates differ in C, or of ratings in alpha. Both sides use the same estimator, splits and number
 of epochs, refit nothing, and run on the same workers: GridSearchCV has one fit after the other on
-all of them. ``difference`` is the largest between mean held-out losses of the two sides (log losses;
-of ratings root mean squared errors), ``spread`` that between candidates; ``growth`` is how many
-times longer the search takes than that of one candidate, and ``cpu_growth`` how many times more
-processor time client, server and workers need together, which says more on a machine that has other
-work.
+all of them. ``difference`` is the largest between mean held-out losses of the two sides (log
+losses; of ratings root mean squared errors), ``spread`` that between candidates; ``growth`` is how
+many times longer the search takes than that of one candidate, and ``cpu_growth`` how many times
+more processor time client, server and workers need together, which says more on a machine that has
+other work.
 
     python benchmarks/search.py
     python benchmarks/search.py --data clicks --rows 200000 --grid-up-to 4

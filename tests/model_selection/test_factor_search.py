@@ -86,7 +86,7 @@ def test_halving_on_workers_and_latecomers(ratings, mf):
             added.extend(search.add_candidates({"alpha": [9.0], "n_components": [3]}))
 
     added, grid = [], {"alpha": [0.1, 1.0, 3.0, 9.0]}
-    mf.set_params(backend="local", n_workers=2, max_iter=6)
+    mf.set_params(backend="local", n_workers=2, max_iter=6, batch_size=1000)  # more than users
     with config_context(block_bytes=4096):
         search = CirrusSearchCV(
             mf, grid, cv=CV, halving=2, min_epochs=2, callback=steer, refit=False
