@@ -1,15 +1,16 @@
 """A search by CirrusSearchCV against GridSearchCV over the same candidates, 1 to 64 of them.
 
-Candidates differ in C (of ratings: in alpha). Both sides use the same estimator, splits and number
-of epochs, refit
-nothing, and run on the same workers: GridSearchCV has one fit after the other on all of them.
-``difference`` is the largest between mean held-out log losses of the two sides, ``spread`` that
-between candidates; ``growth`` is how many times longer the search takes than that of one candidate,
-and ``cpu_growth`` how many times more processor time client, server and workers need together,
-which says more on a machine that has other work.
+Candidates differ in C, or of ratings in alpha. Both sides use the same estimator, splits and number
+of epochs, refit nothing, and run on the same workers: GridSearchCV has one fit after the other on
+all of them. ``difference`` is the largest between mean held-out losses of the two sides (log
+losses; of ratings root mean squared errors), ``spread`` that between candidates; ``growth`` is how
+many times longer the search takes than that of one candidate, and ``cpu_growth`` how many times
+more processor time client, server and workers need together, which says more on a machine that has
+other work.
 
     python benchmarks/search.py
     python benchmarks/search.py --data clicks --rows 200000 --grid-up-to 4
+    python benchmarks/search.py --data ratings --rows 100000
 """
 
 import argparse
@@ -51,8 +52,8 @@ def parse(arguments=None):
 def load(name, options):
     """Return X, y and the number of epochs."""
     if name == "ratings":
-        X = make_ratings(options.rows // 10, options.rows // 50, 10 * options.rows, random_state=0)
-        return Ratings(X), None, 10
+        n_users, n_items = options.rows // 150, options.rows // 15
+        return Ratings(make_ratings(n_users, n_items, options.rows, random_state=0)), None, 10
     if name == "clicks":
         X, y = make_clicks(options.rows, n_features=options.features, random_state=0)
         return X, y, 4
@@ -83,14 +84,13 @@ def processor_seconds():
 
 
 def search(kind, clf, count, options, X, y, **more):
-    """Search once; return the seconds and the mean held-out losses (of ratings: errors)."""
+    """Search once; return the seconds and the mean held-out losses."""
     if isinstance(X, Ratings):
-        grid = {"alpha": np.logspace(-2, 0.5, count).tolist()}
+        grid = {"alpha": np.geomspace(0.02, 0.5, count).tolist()}
         cv, scoring = RatingsKFold(options.splits, random_state=0), rating_rmse_scorer
     else:
-        grid = {"C": np.logspace(-5, 1, count).tolist()}
+        grid, scoring = {"C": np.logspace(-5, 1, count).tolist()}, "neg_log_loss"
         cv = StratifiedKFold(options.splits, shuffle=True, random_state=0)
-        scoring = "neg_log_loss"
     made = kind(clf, grid, cv=cv, scoring=scoring, refit=False, **more)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

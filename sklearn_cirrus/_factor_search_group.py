@@ -115,7 +115,7 @@ class FactorGroup(SearchGroup):
         self._means = means if self.params.biased else [0.0] * len(means)
         mean = moments(X, weights)[0] if self.params.biased else 0.0
         self._spread = spread_of(X, weights, mean)
-        n_users = np.count_nonzero(np.diff(X.indptr))
+        n_users = int(np.count_nonzero(np.diff(X.indptr)))
         n_trained = np.count_nonzero(roles == TRAIN) / roles.shape[1]
         size = self.params.batch_size
         size = automatic_batch_size(n_users, n_trained) if size == "auto" else int(size)

@@ -34,11 +34,9 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
     Candidates share a table if they have solver, batch_size, fit_intercept, max_iter and
     random_state in common, and the learning rate is automatic in all or none of them; tables are
     trained one after the other. Candidates with ``solver="lbfgs"`` or ``early_stopping=True`` are
-    fitted one by one, on every split; so are all if a split lacks a class.
-
-    Candidates of a :class:`~sklearn_cirrus.CirrusMatrixFactorization` share a table of items on
-    splits of :class:`Ratings`, if they have solver, biased, batch_size, max_iter and random_state
-    in common; ``solver="als"``, and splits of a matrix, are fitted one by one.
+    fitted one by one, on every split; so are all if a split lacks a class. Matrix factorizations
+    share a table of items if X is :class:`Ratings`, and have biased in common in the place of
+    fit_intercept; those with ``solver="als"`` are fitted one by one.
 
     Parameters
     ----------
@@ -95,8 +93,8 @@ class CirrusSearchCV(SearchSummary, BaseSearchCV):
         Seconds.
     multimetric_ : bool
     leaderboard_ : list of dict
-        For each candidate that was trained in a table, and each of ratings (whose loss is the mean
-        squared error), the smallest held-out loss first:
+        For each candidate that was trained in a table, and each of ratings, the smallest held-out
+        loss first:
         ``candidate``, ``params``, ``epochs``, ``held_out_loss`` (mean over the splits; of each row
         at the weights it found in the last epoch), ``train_loss``, ``status`` (``"training"``,
         ``"done"`` or ``"dropped"``). Changes with every epoch while the search runs.
