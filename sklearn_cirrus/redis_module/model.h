@@ -65,7 +65,7 @@ typedef struct {
     float power_t;      /* adagrad divides by (root + eps)^(2 power_t); in 0.5 .. 1 */
 } cirrus_spec;
 
-/* Live state. Only model.c and table.c write it, and the module where it makes a model anew. */
+/* Live state. Only model.c, slots.c and table.c write it, and the module where it makes a model anew. */
 typedef struct {
     cirrus_spec spec;
     uint64_t base;   /* steps folded away when stamps were last reset */

@@ -1,4 +1,4 @@
-/* How the rows of a model lie in its table: what table.c and model.c share.
+/* How the rows of a model lie in its table: what table.c, model.c and slots.c share.
  *
  *     weights[width] | state[slots][width] | stamp | scale (scaled models)
  *

@@ -158,8 +158,5 @@ FOR_EACH_PROCESSOR(read_wide_rows, read_parts,
                    (const cirrus_model *m, const uint8_t *ids, uint32_t first, size_t n,
                     uint8_t *out),
                    (m, ids, first, n, out))
-FOR_EACH_PROCESSOR(apply_wide_rows, apply_parts,
-                   (cirrus_model *m, const uint8_t *ids, const uint8_t *grads, size_t n, float lr),
-                   (m, ids, grads, n, lr))
 
 #endif
