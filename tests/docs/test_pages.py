@@ -33,6 +33,8 @@ def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.setenv("CIRRUS_BACKEND", "inline")  # what the page itself says goes before it
     if "sklearn_cirrus.plots" in page.read_text():
         pytest.importorskip("matplotlib").use("agg")
+    if page.name == "dashboard.md":
+        pytest.importorskip("uvicorn")
     document = SYBIL.parse(page)
     ran, skipped = 0, []
     with ExitStack() as stack:
