@@ -101,7 +101,7 @@ class S3Store(Store):
         body = io.BytesIO()
         with self._explained("read", name):  # unlike get_object, this retries broken streams
             self._client.download_fileobj(self._bucket, key, body, Config=self._transfer)
-        return body.getbuffer().toreadonly()
+        return memoryview(body.getvalue())  # its own bytes, which are not copied
 
     def stat_key(self, key):
         """Return the bytes of an object of any key of the bucket, and what tells its content."""

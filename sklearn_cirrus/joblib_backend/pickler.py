@@ -56,7 +56,8 @@ def dump_call(call, copies, sockets=None):
         raise pickle.PicklingError(
             f"could not pickle the task to send it to the workers: {type(error).__name__}: {error}"
         ) from error
-    return file.getbuffer(), views
+    # Not getbuffer(): from Python 3.13 on, a BytesIO that is collected with its view is an error.
+    return memoryview(file.getvalue()), views
 
 
 class Copies:
