@@ -202,7 +202,6 @@ def empty(s3, bucket: str, prefix: str) -> None:
 class BucketPolicy(Kind):
     type = "AWS::S3::BucketPolicy"
     what = "policy of the bucket"
-    taggable = False
 
     def find(self, aws, resource, properties):
         if not isinstance(properties["Bucket"], str):

@@ -212,7 +212,6 @@ def _network(configuration) -> dict | None:
 class EventInvokeConfig(Kind):
     type = "AWS::Lambda::EventInvokeConfig"
     what = "rule for asynchronous invocations"
-    taggable = False
 
     def find(self, aws, resource, properties):
         if not isinstance(properties["FunctionName"], str):

@@ -103,7 +103,6 @@ class Address(Tagged):
 
 class AddressAssociation(Kind):
     type, what = "AWS::EC2::EIPAssociation", "association of the public address"
-    taggable = False
 
     def find(self, aws, resource, properties):
         allocation = properties["AllocationId"]

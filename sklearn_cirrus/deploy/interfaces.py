@@ -15,7 +15,6 @@ class Interfaces(Kind):
     """Not made, only waited for: in the order of removal after the functions and the host."""
 
     type, what = "Interfaces", "network interfaces of the functions"
-    taggable = False
 
     def find(self, aws, resource, properties):
         vpc = properties["VpcId"]

@@ -69,7 +69,6 @@ def _table(aws, table) -> dict | None:
 
 class RouteTableAssociation(Kind):
     type, what = "AWS::EC2::SubnetRouteTableAssociation", "routes of a subnet"
-    taggable = False
 
     def find(self, aws, resource, properties):
         table = _table(aws, properties["RouteTableId"])
@@ -90,7 +89,6 @@ class RouteTableAssociation(Kind):
 
 class Route(Kind):
     type, what = "AWS::EC2::Route", "route to the internet"
-    taggable = False
 
     def find(self, aws, resource, properties):
         table = _table(aws, properties["RouteTableId"])
@@ -159,7 +157,6 @@ class InternetGateway(Tagged):
 
 class GatewayAttachment(Kind):
     type, what = "AWS::EC2::VPCGatewayAttachment", "attachment of the internet gateway"
-    taggable = False
 
     def find(self, aws, resource, properties):
         gateway = properties["InternetGatewayId"]

@@ -50,7 +50,6 @@ def describe(name: str, artifact: Artifact) -> Resource:
 class Object(Kind):
     type = "Object"
     what = "file in the bucket"
-    taggable = False
 
     def find(self, aws, resource, properties):
         with absent("404", "NoSuchBucket", "NoSuchKey"):

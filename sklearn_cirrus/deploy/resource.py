@@ -78,7 +78,6 @@ class Kind(ABC):
 
     type: str  # CloudFormation's; of what CloudFormation does not have, any other word
     what: str  # in plain words
-    taggable = True  # whether its properties in a template may hold tags
     fixed: frozenset = frozenset()  # properties that need a new resource when they change
 
     @property

@@ -115,7 +115,6 @@ class Role(Kind):
 class RolePolicy(Kind):
     type = "AWS::IAM::RolePolicy"
     what = "right of a role"
-    taggable = False
 
     def find(self, aws, resource, properties):
         if isinstance(properties["RoleName"], str):
@@ -151,7 +150,6 @@ class InstanceProfile(Kind):
 
     type = "AWS::IAM::InstanceProfile"
     what = "instance profile"
-    taggable = False
 
     def find(self, aws, resource, properties):
         name = properties["InstanceProfileName"]

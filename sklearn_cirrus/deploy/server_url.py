@@ -141,7 +141,6 @@ class ServerReady(Kind):
     """The host's word that its server answers: its certificate, in the bucket."""
 
     type, what = "ServerReady", "server on the host"
-    taggable = False
 
     def find(self, aws, resource, properties):
         if not isinstance(properties["Key"], str) or isinstance(

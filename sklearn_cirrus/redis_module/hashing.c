@@ -56,10 +56,6 @@ static inline uint32_t finish(partial_hash hash) {
     return h ^ h >> 16;
 }
 
-uint32_t cirrus_murmur3(const uint8_t *data, size_t n, uint32_t seed) {
-    return finish(add((partial_hash){.state = seed}, data, n));
-}
-
 /* What is known of a column's features before their values. */
 typedef struct {
     partial_hash prefix;          /* of "column=" */

@@ -1,14 +1,12 @@
 /* Hashing a table's columns into those of a sparse matrix, as scikit-learn's FeatureHasher does
  * with dicts: {column: text} goes to the hash of "column=text" with 1, {column: number} to that of
- * "column" with the number. Pure arithmetic, no Redis, no Python. */
+ * "column" with the number. The hash is MurmurHash3, x86, 32 bits (Appleby 2011, public domain).
+ * Pure arithmetic, no Redis, no Python. */
 #ifndef CIRRUS_HASHING_H
 #define CIRRUS_HASHING_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* MurmurHash3, x86, 32 bits (Appleby 2011, public domain). */
-uint32_t cirrus_murmur3(const uint8_t *data, size_t n, uint32_t seed);
 
 enum { CIRRUS_BY_VALUE, CIRRUS_BY_BUCKET };
 

@@ -93,7 +93,6 @@ size_t cirrus_table_bytes(const cirrus_spec *spec);
 cirrus_model *cirrus_create(const cirrus_spec *spec, cirrus_status *status);
 void cirrus_free(cirrus_model *model);
 cirrus_model *cirrus_copy(const cirrus_model *model, cirrus_status *status);
-uint32_t cirrus_slot_count(const cirrus_model *model);
 
 /* CIRRUS_OK or CIRRUS_BAD_ID: would a pull of these ids succeed? */
 cirrus_status cirrus_check_ids(const cirrus_model *model, const uint8_t *ids, size_t n);

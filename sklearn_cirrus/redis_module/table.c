@@ -127,8 +127,6 @@ cirrus_model *cirrus_copy(const cirrus_model *from, cirrus_status *status) {
     return to;
 }
 
-uint32_t cirrus_slot_count(const cirrus_model *m) { return m->slots; }
-
 uint64_t cirrus_steps(const cirrus_model *m) { return m->base + m->step; }
 
 cirrus_status cirrus_set_clock(cirrus_model *m, uint64_t steps, float rate) {
