@@ -169,7 +169,15 @@ def test_a_task_with_a_time_limit_of_its_own_ends_itself(tasks):
     # The fixture holds the functions to have ended before their 50 seconds.
 
 
-def test_what_runs_ends_soon_after_an_interrupt(tasks):
+@pytest.fixture
+def interrupts():
+    """Python's own handler: jobs that a shell runs in the background begin with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_runs_ends_soon_after_an_interrupt(tasks, interrupts):
     here = threading.main_thread().ident
     timer = threading.Timer(2.0, signal.pthread_kill, (here, signal.SIGINT))
     timer.start()
