@@ -94,7 +94,8 @@ def _deployed(stack, missing):
     if found.get("task_function", "") is None:
         raise ConfigurationError(
             f"the stack {deployment.stack!r} was deployed without a function for tasks: run "
-            "`sklearn-cirrus deploy --task-bundle`, or set task_function (CIRRUS_TASK_FUNCTION)"
+            "`sklearn-cirrus deploy --task-bundle FILE` with the zip of `sklearn-cirrus bundle "
+            "--task`, or set task_function (CIRRUS_TASK_FUNCTION)"
         )
     if found.get("redis_url", "") is None:
         raise ConfigurationError(

@@ -1,5 +1,6 @@
 """What runs and searches write down, what they do when they are told, and what bounds it."""
 
+import json
 import logging
 import os
 import stat
@@ -197,9 +198,14 @@ def test_a_search_tells_of_its_candidates_and_obeys(folder, data):
     search = CirrusSearchCV(CirrusLogisticRegression(**LONG), {"C": [0.01, 1.0]}, cv=2, refit=False)
     thread, results = in_thread(lambda: [search.fit(*data), warn()])
     path = journal_with(folder, "standing")
-    others = lambda: (p for p in folder.glob("*.jsonl") if p != path)  # noqa: E731
-    part = wait_for(lambda: next((p for p in others() if "\n" in p.read_text()), None))
-    assert events_of(part)[0]["search"] == path.stem
+
+    def beginning_of_a_part():  # whole: what comes behind it may be half written
+        for other in folder.glob("*.jsonl"):
+            line, end, _ = other.read_text().partition("\n")
+            if other != path and end:
+                return json.loads(line)
+
+    assert wait_for(beginning_of_a_part)["search"] == path.stem
     command(folder, path.stem, command="add", param_grid={"C": [30.0]})
     command(folder, path.stem, command="add", param_grid={"Z": [30.0]})
     command(folder, path.stem, command="drop", candidates=[0])

@@ -168,7 +168,7 @@ def explain_limit(name: str, wanted: int, limit_of: str, limit: int) -> str:
     """Say that more are wanted than may run at the same time."""
     return (
         f"{name}={wanted}, but {limit_of} lets {limit} run at the same time: lower {name}, or "
-        "raise the limit (`sklearn-cirrus deploy --concurrency`, or Service Quotas: Lambda, "
+        "raise the limit (`sklearn-cirrus deploy --concurrency N`, or Service Quotas: Lambda, "
         "Concurrent executions)"
     )
 

@@ -85,8 +85,8 @@ TASK = Kind(
     full="OutOfMemory",
     late="OutOfTime",
     more_memory="",
-    more_time=": run `sklearn-cirrus deploy --timeout` with more (900 at most), or cut the work "
-    "into smaller tasks",
+    more_time=": run `sklearn-cirrus deploy --timeout SECONDS` with more (900 at most), or cut "
+    "the work into smaller tasks",
     setting="CIRRUS_TASK_FUNCTION",
     out_of_memory=("Runtime.OutOfMemory", "MemoryError"),
     deadline_exit=75,  # cirrus_runtime.task
@@ -132,8 +132,8 @@ def _failure(payload, answer, function, used, run):
     elif kind in run.out_of_memory or _was_full(kind, message, used, function.memory):
         ending = run.full
         what = (
-            f"{on} ran out of memory ({function.memory} MB): run `sklearn-cirrus deploy --memory` "
-            f"with more{run.more_memory}"
+            f"{on} ran out of memory ({function.memory} MB): run "
+            f"`sklearn-cirrus deploy --memory MB` with more{run.more_memory}"
         )
     elif run.deadline_exit is not None and _exit_code(message) == run.deadline_exit:
         ending, what = run.late, f"{on} took longer than it may, and was ended"

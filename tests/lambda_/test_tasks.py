@@ -147,14 +147,14 @@ def test_a_task_that_needs_more_memory_is_told_of(tasks):
         Parallel()(delayed(fill)() for _ in range(2))
     text = str(caught.value)
     assert "lost 2 times: the task on AWS Lambda ran out of memory (512 MB)" in text
-    assert "`sklearn-cirrus deploy --memory` with more" in text
+    assert "`sklearn-cirrus deploy --memory MB` with more" in text
 
 
 def test_a_task_that_meets_the_time_limit_is_told_of(tasks, monkeypatch):
     monkeypatch.setattr(aws_lambda_function, "_LEAST_TIMEOUT", 1)
     with config_context(task_function="hasty-tasks"), pytest.raises(TaskError) as caught:
         Parallel()(delayed(time.sleep)(30) for _ in range(2))
-    text = "ran into the function's time limit of 2 s: run `sklearn-cirrus deploy --timeout`"
+    text = "time limit of 2 s: run `sklearn-cirrus deploy --timeout SECONDS` with more"
     assert text in str(caught.value)
 
 
