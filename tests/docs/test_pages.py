@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [
     page for page in sorted((REPOSITORY / "docs").glob("*.md")) if "```python" in page.read_text()
 ]
+NEEDED = {"dashboard.md": "uvicorn", "emulator.md": "awslambdaric"}  # of extras
 SYBIL = sybil.Sybil(
     parsers=[PythonCodeBlockParser(), SkipParser()],
     patterns=["*.md"],
@@ -33,8 +34,8 @@ def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.setenv("CIRRUS_BACKEND", "inline")  # what the page itself says goes before it
     if "sklearn_cirrus.plots" in page.read_text():
         pytest.importorskip("matplotlib").use("agg")
-    if page.name == "dashboard.md":
-        pytest.importorskip("uvicorn")
+    if page.name in NEEDED:
+        pytest.importorskip(NEEDED[page.name])
     document = SYBIL.parse(page)
     ran, skipped = 0, []
     with ExitStack() as stack:
