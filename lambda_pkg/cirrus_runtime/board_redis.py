@@ -70,12 +70,13 @@ class RedisBoard(Board):
         self._idle_ms = b"%d" % int(1000 * lease_seconds)
         self._heard = -math.inf  # when the trainer was last heard of, by its own clock
         self._last, self._read = b"0", []  # reports that were read and are still there
+        self._are_many = False
         self._taken = set()  # tokens of leases that this worker holds and knows of
         self._may_overlook = False
 
     def put_up(self):
         """Make the streams; the trainer does so before anything else."""
-        self._last, self._read = b"0", []
+        self._last, self._read, self._are_many = b"0", [], False
         streams = self._leases, self._reports
         create = [
             pack(b"XGROUP", b"CREATE", stream, _GROUP, b"0", b"MKSTREAM") for stream in streams
@@ -110,19 +111,26 @@ class RedisBoard(Board):
 
     def collect(self, timeout):
         self.beat()
+        self._delete_read()
         command = (b"XREAD", b"COUNT", _MANY, b"BLOCK", milliseconds(timeout))
         reply = self._waiting.call(pack(*command, b"STREAMS", self._reports, self._last))
         if not reply and not self._call(b"EXISTS", self._reports):
             raise RunEnded("the run has ended")  # XREAD waits for streams that are yet to come
-        reports, is_heavy = [], False
+        reports = []
         for self._last, fields in entries_of(reply):
             reports.append(decode(Report, *fields[1::2]))
             self._read.append(self._last)
-            is_heavy |= bool(reports[-1].body)
-        if is_heavy or len(self._read) >= _MOST_READ:  # nobody else reads them
-            self._call(b"XDEL", self._reports, *self._read)
-            self._read = []
+            self._are_many |= bool(reports[-1].body) or len(self._read) >= _MOST_READ
         return reports
+
+    def _delete_read(self):
+        """Delete the reports that were read, if they are many or heavy: nobody else reads them.
+
+        Before others are read, not after: if the connection is lost here, no report is in hand.
+        """
+        if self._are_many:
+            self._call(b"XDEL", self._reports, *self._read)
+            self._read, self._are_many = [], False
 
     def reclaim(self, worker, generation):
         consumer = consumer_of(worker, generation)

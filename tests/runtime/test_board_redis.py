@@ -1,5 +1,6 @@
 """What only the board on a server must do: several workers, silence, refusals, a server gone."""
 
+import contextlib
 import time
 
 import pytest
@@ -157,6 +158,19 @@ def test_leases_are_posted_once_though_the_reply_was_lost(seats, monkeypatch, is
     assert [taken.number for taken in take_all(seats.worker())] == [0, 1, 2, 3]
     seats.trainer.offer(leases[1:3])  # meant to be posted once more
     assert [taken.number for taken in take_all(seats.worker())] == [1, 2]
+
+
+def test_reports_survive_lost_connections(seats):
+    """Also those that are in hand while so many that were read before are deleted."""
+    worker, collected = seats.worker(1), []
+    for number in range(100):
+        seats.trainer.offer([lease(number)])
+        worker.finish(worker.take(SOON)[0], report(number))
+    seats.server.client.client_kill_filter(skipme=True, _type="normal")
+    for _ in range(3):  # each of the trainer's two connections notices its own loss
+        with contextlib.suppress(ServerUnavailable):
+            collected += seats.trainer.collect(0.01)
+    assert collected == [report(number) for number in range(100)]
 
 
 def test_nothing_is_offered_once_the_board_is_down(seats):
