@@ -87,4 +87,8 @@ MAY_FAIL = {
     "test_cross_val_predict_decision_function_shape": (
         "all folds fail, each with another message, and it expects that of the first"
     ),
+    "test_progress_during_fit_composition[meta_estimator0]": (
+        "asserts, whenever a task ends, that no other one has only just begun; with two jobs it "
+        "fails now and then with loky as well"
+    ),
 }
