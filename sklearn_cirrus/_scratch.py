@@ -6,7 +6,7 @@ end of a pipe and removes the folder when the pipe closes.
 
 import atexit
 import os
-import shutil
+import secrets
 import subprocess
 import tempfile
 import threading
@@ -21,11 +21,19 @@ _lock = threading.Lock()
 _scratch = None
 
 
+def new_path(prefix):
+    """Return a path for a temporary folder, which is to be made once there is who removes it.
+
+    Made before, it would stay if this process were ended in between.
+    """
+    return os.path.join(tempfile.gettempdir(), prefix + secrets.token_hex(8))
+
+
 class _Scratch:
     """A folder and who removes it."""
 
     def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="sklearn-cirrus-")
+        self.folder = new_path("sklearn-cirrus-")
         self._lifeline = Lifeline()
         try:
             self._remover = subprocess.Popen(
@@ -37,10 +45,14 @@ class _Scratch:
             )
         except OSError:
             self._lifeline.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
             raise
         finally:
             os.close(self._lifeline.read_end)
+        try:
+            os.mkdir(self.folder, 0o700)
+        except OSError:
+            self.remove()
+            raise
 
     def remove(self):
         """Remove the folder and see the remover end."""

@@ -2,14 +2,13 @@
 
 import os
 import re
-import shutil
 import sys
-import tempfile
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._scratch import new_path
 from ..exceptions import ConfigurationError
 from ._capacity import Capacity
 from ._clock import Clock
@@ -73,13 +72,10 @@ class Service:
 
     def __init__(self, ends: ExitStack, settings: ServiceSettings, faults: Faults):
         self._settings = settings
-        folder = self.folder = Path(tempfile.mkdtemp(prefix="sklearn-cirrus-emulator-"))
-        try:
-            self.guard = Guard(str(folder))
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        folder = self.folder = Path(new_path("sklearn-cirrus-emulator-"))
+        self.guard = Guard(str(folder))
         ends.callback(self.guard.end)
+        folder.mkdir(0o700)
         runtimes = Runtimes(folder, settings.pythons)
         # Says at once if awslambdaric is missing.
         runtimes.find(f"python{sys.version_info.major}.{sys.version_info.minor}")
