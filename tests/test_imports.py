@@ -19,7 +19,8 @@ CLIENT = Path(sklearn_cirrus.__file__).parent
 RUNTIME_MAY_IMPORT = {"cirrus_runtime", "numpy", "redis", "safetensors"}
 AWS = {"boto3", "botocore"}
 ZSTANDARD = {"compression", "zstandard"}  # of Python 3.14, or whoever has such files installs it
-IMPORT_SECONDS = 0.3
+NEEDED = "numpy", "redis", "safetensors.numpy"
+IMPORT_TIMES = 1.5
 
 # Runs in `python -I -S`: no site-packages, no environment, no current folder. argv: the folders
 # of the runtime, numpy, redis and safetensors, then the modules to import. Prints the seconds of
@@ -135,11 +136,14 @@ def test_a_bare_interpreter_refuses_anything_else():
 
 
 def test_the_runtime_imports_fast():
+    """It adds little to what a worker cannot do without: 0.3 s in all where those take 0.2."""
     modules = runtime_modules()
     run_bare(*modules)  # writes the byte code
-    # Once the files are in memory it computes and does not wait. Its own time, and the least of a
-    # few: whatever else the machine does meanwhile can only add to it.
-    assert any(run_bare(*modules) < IMPORT_SECONDS for _ in range(5))
+    # Processor time, as files in memory are not waited for; and the least of a few: what else the
+    # machine does meanwhile can only add to it.
+    pairs = [(run_bare(*modules), run_bare(*NEEDED)) for _ in range(5)]
+    whole, needed = map(min, zip(*pairs, strict=True))
+    assert whole < IMPORT_TIMES * needed
 
 
 def test_importing_the_client_does_not_import_what_only_some_need():
