@@ -120,6 +120,8 @@ class Journal:
             return []
         self._looked = now
         self.flush()
+        if self._folder is None:  # it could not be written
+            return []
         try:
             with open(self._folder / (self.name + COMMANDS), "rb") as file:
                 file.seek(self._read)

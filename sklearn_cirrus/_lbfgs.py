@@ -21,6 +21,7 @@ _LINE_SEARCH = 50  # evaluations of an iteration at most, as in scikit-learn
 _MEMORY, _LITTLE_MEMORY = 30, 10  # steps remembered, each twice as large as the model
 _SMALL = 1 << 18  # weights of a model for which memory is no matter
 _FTOL = 64 * np.finfo(float).eps  # as in scikit-learn: the objective cannot be told apart
+_NOTHING = 1e-12  # a gain that rounding may hide: columns far from zero cost digits
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ class Minimizer:
             )
         if self._n_iter == 0:  # rounding hides what the first step would gain
             self._record(self._evaluate(result.x))
-        arrived = result.success or self._tol < 0 or self._evaluate(result.x).largest <= self._tol
+        arrived = result.success or self._tol < 0 or is_at_the_bottom(result)
+        arrived = arrived or self._evaluate(result.x).largest <= self._tol
         table = self._variables.outer(result.x.reshape(-1, self._width))
         return Minimum(table, self._n_iter, arrived)
 
@@ -177,3 +179,13 @@ class Minimizer:
                 **{name: sum(cost[name] for cost in costs) for name in summed},
             }
         )
+
+
+def is_at_the_bottom(result):
+    """Return whether a line search that found nothing lower had nothing to find.
+
+    By the quadratic model of L-BFGS, a whole step from there gains half the squared Newton
+    decrement (Boyd and Vandenberghe, Convex Optimization, section 9.5.1).
+    """
+    gain = result.jac @ result.hess_inv.dot(result.jac) / 2
+    return gain <= _NOTHING * max(1.0, abs(result.fun))

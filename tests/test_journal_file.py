@@ -11,6 +11,7 @@ from sklearn_cirrus._journal import Journal, clear, is_held
 from sklearn_cirrus._run_journal import RunJournal
 
 from .journals import events_of
+from .redis_servers import wait_until
 
 
 def test_old_journals_are_removed_but_those_that_are_written(tmp_path):
@@ -92,3 +93,13 @@ def test_values_that_json_has_not(tmp_path):
         "f": "<built-in function len>",
         "l": [None],
     }
+
+
+def test_commands_of_a_journal_that_cannot_be_written(tmp_path, caplog):
+    (tmp_path / "file").touch()
+    journal = Journal(tmp_path / "file", "a")
+    journal.write("start")
+    wait_until(lambda: journal.commands() == [] and not journal.is_on, "it is still on", 10.0)
+    assert "no journal of run" in caplog.text
+    assert journal.commands() == []
+    journal.close()

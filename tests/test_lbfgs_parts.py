@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
+from scipy import optimize, sparse
 
 from cirrus_runtime.blocks import decode_block, encode_block
 from sklearn_cirrus._exact_blocks import ExactBlocks, count_exact_blocks
+from sklearn_cirrus._lbfgs import is_at_the_bottom
 from sklearn_cirrus._moments import Moments
 from sklearn_cirrus._smallest import smallest
 from sklearn_cirrus._variables import Variables, covariance_of
@@ -122,3 +123,20 @@ def test_smallest_weights(random, form, intercept):
 def test_weights_of_independent_columns_stay_as_they_are(random):
     table = random.standard_normal((4, 1))
     assert smallest(table, random.standard_normal((50, 3)) * [1, 1e6, 1e-6], True) is table
+
+
+@pytest.mark.parametrize(("left", "there"), [(1e-13, True), (1e-11, False)])
+def test_whether_a_line_search_that_failed_had_anything_to_find(left, there):
+    """Of a parabola that has been followed, the model of L-BFGS knows what is left to gain."""
+    slopes, offset = np.array([1.0, 4.0, 9.0]), 3.0
+
+    def parabola(x):
+        return offset + slopes @ x**2 / 2, slopes * x
+
+    result = optimize.minimize(
+        parabola, np.ones(3), jac=True, method="L-BFGS-B", options={"gtol": 1e-12, "ftol": 0.0}
+    )
+    x = np.array([0.0, np.sqrt(2 * left * offset / 4), 0.0])
+    result.fun, result.jac = parabola(x)
+    assert result.hess_inv.dot(result.jac) == pytest.approx(x, abs=0.05 * x.max())
+    assert is_at_the_bottom(result) == there
