@@ -32,7 +32,7 @@ MODULE_SOURCES = (
 )
 FLAGS = (
     *("-std=c11", "-O3", "-DNDEBUG", "-Wall", "-Wextra"),
-    *("-ffp-contract=off", "-fno-math-errno"),
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
 )
 
 KERNELS = "libcirrus_kernels.so"

@@ -1,17 +1,13 @@
 /* See many.h. */
 #include "many.h"
 
-#include "processor.h"
+#include "softplus.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
-/* Loss of a label under the scores of one fit; leaves the slopes, label by label. */
-static double binary_loss(float *scores, uint32_t y) {
-    const float margin = scores[0], tail = expf(-fabsf(margin));
-    scores[0] = (margin >= 0.0f ? 1.0f : tail) / (1.0f + tail) - (float)y;
-    return (margin > 0.0f ? margin : 0.0f) - margin * (float)y + log1pf(tail);
-}
+#define FITS 64 /* computed together */
 
 static double multinomial_loss(float *scores, uint32_t y, uint32_t classes) {
     float largest = scores[0];
@@ -29,30 +25,71 @@ static double multinomial_loss(float *scores, uint32_t y, uint32_t classes) {
     return log(sum) - target;
 }
 
-/* Turns the scores of a row into slopes, fit by fit, and adds up the losses. */
-static void take_row(const cirrus_pass *pass, const cirrus_many *many, uint32_t row, float factor,
-                     float *scores) {
-    const uint8_t *trained = many->folds + (size_t)row * 2 * many->splits;
+/* What a row counts for in a fit: in its training, and in the loss that is held out. */
+INLINE float trained_weight(const cirrus_many *many, const uint8_t *trained, uint32_t f, uint32_t y,
+                            float own) {
+    return own * trained[many->split[f]] * many->class_weights[f * many->labels + y];
+}
+
+/* Turns n scores of a row, one for each fit from `fit` on, into slopes, and adds up the losses. */
+INLINE void take_scores(const cirrus_many *many, const uint8_t *trained, uint32_t fit, uint32_t n,
+                        uint32_t y, float own, float factor, float *scores) {
     const uint8_t *tested = trained + many->splits;
-    const uint32_t y = (uint32_t)pass->labels[row], classes = many->classes;
-    const float own = pass->weights ? pass->weights[row] : 1.0f;
+    float weights[FITS], held[FITS], losses[FITS];
+    for (uint32_t f = 0; f < n; f++) {
+        weights[f] = trained_weight(many, trained, fit + f, y, own);
+        held[f] = tested[many->split[fit + f]];
+    }
+    for (uint32_t f = 0; f < n; f++) {
+        float slope;
+        const float loss = logistic_loss(scores[f], (float)y, &slope);
+        const float step = factor * weights[f] * slope, finite = fabsf(loss) <= FLT_MAX ? step : 0.0f;
+        losses[f] = loss;
+        scores[f] = weights[f] != 0.0f ? finite : 0.0f;
+    }
+    double *train = many->train + fit, *test = many->held + fit;
+    for (uint32_t f = 0; f < n; f++) {
+        const double learnt = (double)weights[f] * losses[f], hidden = (double)held[f] * losses[f];
+        train[f] += weights[f] != 0.0f ? learnt : 0.0;
+        test[f] += held[f] != 0.0f ? hidden : 0.0;
+    }
+}
+
+/* The same, where a fit has a score for each class. */
+static void take_classes(const cirrus_many *many, const uint8_t *trained, uint32_t y, float own,
+                         float factor, float *scores) {
+    const uint8_t *tested = trained + many->splits;
+    const uint32_t classes = many->classes;
     for (uint32_t f = 0; f < many->fits; f++, scores += classes) {
-        const uint32_t split = many->split[f];
-        const float weight = own * trained[split] * many->class_weights[f * many->labels + y];
+        const uint32_t times = tested[many->split[f]];
+        const float weight = trained_weight(many, trained, f, y, own);
         float slope = 0.0f;
-        if (weight != 0.0f || tested[split]) {
-            const double loss =
-                classes == 1 ? binary_loss(scores, y) : multinomial_loss(scores, y, classes);
-            const int good = isfinite(loss);
+        if (weight != 0.0f || times) {
+            const double loss = multinomial_loss(scores, y, classes);
             if (weight != 0.0f) {
                 many->train[f] += weight * loss;
-                slope = good ? factor * weight : 0.0f;
+                slope = isfinite(loss) ? factor * weight : 0.0f;
             }
-            if (tested[split])
-                many->held[f] += tested[split] * loss;
+            if (times)
+                many->held[f] += times * loss;
         }
         for (uint32_t j = 0; j < classes; j++)
             scores[j] = slope == 0.0f ? 0.0f : slope * scores[j];
+    }
+}
+
+INLINE void take_row(const cirrus_pass *pass, const cirrus_many *many, uint32_t row, float factor,
+                     float *scores) {
+    const uint8_t *trained = many->folds + (size_t)row * 2 * many->splits;
+    const uint32_t y = (uint32_t)pass->labels[row];
+    const float own = pass->weights ? pass->weights[row] : 1.0f;
+    if (many->classes > 1) {
+        take_classes(many, trained, y, own, factor, scores);
+        return;
+    }
+    for (uint32_t fit = 0, n; fit < many->fits; fit += n) {
+        n = many->fits - fit < FITS ? many->fits - fit : FITS;
+        take_scores(many, trained, fit, n, y, own, factor, scores + fit);
     }
 }
 

@@ -6,7 +6,9 @@
 #endif
 #include "memory.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "redis_api.h"
@@ -21,6 +23,8 @@ static size_t physical_memory(void) {
     return SIZE_MAX / 4;
 }
 
+#define LARGE ((size_t)4 << 20) /* bytes, from which a table is worth a system call */
+
 /* The C library's memory, which a sanitizer watches and Redis does not count: for tests alone. */
 #ifdef CIRRUS_PLAIN_MEMORY
 void *cirrus_try_alloc(size_t bytes) {
@@ -28,6 +32,8 @@ void *cirrus_try_alloc(size_t bytes) {
 }
 
 void cirrus_release(void *memory) { free(memory); }
+
+void cirrus_release_table(void *memory) { free(memory); }
 
 void *cirrus_try_calloc(size_t count, size_t size) {
     return size && count > physical_memory() / size ? NULL : calloc(count, size);
@@ -46,6 +52,18 @@ void *cirrus_try_alloc(size_t bytes) {
 }
 
 void cirrus_release(void *memory) { RedisModule_Free(memory); }
+
+void cirrus_release_table(void *memory) {
+#ifdef MADV_DONTNEED
+    const size_t bytes = memory && RedisModule_MallocSize ? RedisModule_MallocSize(memory) : 0;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t first = ((uintptr_t)memory + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
+    if (bytes >= LARGE && end > first)
+        madvise((void *)first, end - first, MADV_DONTNEED); /* if it fails, Redis keeps them */
+#endif
+    RedisModule_Free(memory);
+}
 
 void *cirrus_try_calloc(size_t count, size_t size) {
     if (size && count > SIZE_MAX / size)

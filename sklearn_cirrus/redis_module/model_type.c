@@ -265,7 +265,7 @@ int cirrus_register_type(RedisModuleCtx *ctx) {
                                       .free = free_served,
                                       .free_effort = free_effort,
                                       .copy = copy_served};
-    cirrus_set_allocator(cirrus_try_calloc, cirrus_release);
+    cirrus_set_allocator(cirrus_try_calloc, cirrus_release_table);
     cirrus_model_type =
         RedisModule_CreateDataType(ctx, "cirrusmdl", ENCODING_VERSION, &methods);
     return cirrus_model_type ? REDISMODULE_OK : REDISMODULE_ERR;

@@ -90,7 +90,8 @@ typedef struct {
 
 #define CIRRUS_OPTIONAL_API(X)                                                                     \
     X(void *, TryAlloc, (size_t bytes)) /* from Redis 7.0 */                                       \
-    X(void *, TryCalloc, (size_t count, size_t size)) /* from Redis 7.4, Valkey 8 */
+    X(void *, TryCalloc, (size_t count, size_t size)) /* from Redis 7.4, Valkey 8 */               \
+    X(size_t, MallocSize, (void *))                   /* from Redis 6.2 */
 
 /* Hidden: another module's pointers of the same names must not be taken for ours. */
 #define CIRRUS_DECLARE(type, name, arguments)                                                      \

@@ -31,6 +31,16 @@ kill -KILL $reader
 rm -rf "$3"
 exit $status
 """
+# Arguments and replies of a wide search are megabytes each, several in a step. By default they are
+# new pages of the system's each time, which takes longer than to copy them; so what has been freed
+# is kept. (The module itself gives the pages of a model back.) For a Redis with the system's
+# jemalloc, or its own, and for a Valkey with glibc's allocator.
+_MEMORY = {
+    "MALLOC_CONF": "dirty_decay_ms:-1",
+    "JE_MALLOC_CONF": "dirty_decay_ms:-1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that it accepts
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
 _END_TIMEOUT = 10.0  # seconds for the guard to kill the server and remove the folder
 
 
@@ -61,7 +71,7 @@ class Guard:
                 stdout=log,
                 stderr=log,
                 # A server that cannot set the locale of its environment does not start.
-                env={**os.environ, "LC_ALL": "C"},
+                env={**_MEMORY, **os.environ, "LC_ALL": "C"},
                 start_new_session=True,
             )
         except OSError as error:

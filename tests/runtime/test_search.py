@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from cirrus_runtime.blocks import Block, decode_block, encode_block
 from cirrus_runtime.errors import BlockError
@@ -61,6 +62,47 @@ def test_every_fit_is_that_of_the_kernel_of_one(classes, intercept, has_data):
                 if kind == 0:
                     np.testing.assert_allclose(gradient[:, columns], alone, atol=2e-6)
     np.testing.assert_allclose(read_losses(many.take_losses()), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_loss_and_slope_are_exact_for_scores_of_any_size(label):
+    """Of a row without entries, so that the score is the intercept of each fit."""
+    sizes = np.concatenate([np.linspace(0, 80, 150), np.geomspace(1e-7, 1, 25)])
+    scores = np.concatenate([sizes, -sizes]).astype(np.float32)
+    block = Block(
+        indptr=np.zeros(2, np.uint32),
+        indices=np.zeros(0, np.uint32),
+        data=None,
+        labels=np.array([label], np.float32),
+        weights=None,
+        n_features=FEATURES,
+        folds=np.ones(2, np.uint8),
+    )
+    plan = Plan(1, 1, [0] * len(scores), [[1.0, 1.0]] * len(scores))
+    kernel = SearchKernel(FEATURES, plan, True)
+    kernel.open(block, np.zeros(1, np.uint32), 1)
+    assert kernel.localize(0, 1).tolist() == [FEATURES]
+    _, slopes = kernel.gradient(scores[None])
+    losses = read_losses(kernel.take_losses())
+    margins = scores.astype(np.float64) * (1 if label else -1)
+    np.testing.assert_allclose(losses, [np.logaddexp(0, -margins)] * 2, rtol=4e-7)
+    expected = (-1 if label else 1) * expit(-margins)
+    np.testing.assert_allclose(slopes[0], expected, rtol=4e-7, atol=6e-8 if label else 0)
+
+
+@pytest.mark.parametrize("size", [90.0, 1e30])
+def test_scores_that_saturate_cost_what_they_should(size):
+    folds = np.ones((ROWS, 2), np.uint8)
+    kernel = SearchKernel(FEATURES, Plan(1, 1, [0, 0], [[1.0, 1.0]] * 2), True)
+    block = make_block(1, True, folds)
+    kernel.open(block, np.arange(ROWS, dtype=np.uint32), ROWS)
+    table = np.zeros((kernel.localize(0, ROWS).size, 2), np.float32)
+    table[-1] = size, -size
+    _, gradient = kernel.gradient(table)
+    ones = block.labels.sum()
+    losses = read_losses(kernel.take_losses())
+    np.testing.assert_allclose(losses, [[(ROWS - ones) * size, ones * size]] * 2, rtol=1e-6)
+    np.testing.assert_allclose(gradient[-1], [1 - ones / ROWS, -ones / ROWS], atol=1e-6)
 
 
 def test_a_fit_that_is_not_finite_keeps_to_itself():
