@@ -13,9 +13,8 @@ from ._ingest import Part, count_blocks
 from ._rating_blocks import RatingBlocks
 from ._rating_matrix import rating_matrix, rating_weights
 from ._ratings import Ratings
+from ._search_data import FEW
 from .model_selection._rating_scorer import rating_rmse_scorer
-
-_FEW = 0.25  # of the fits of a table: the losses of fewer are not worth a pass of the workers
 
 
 class FactorSearchData:
@@ -84,7 +83,7 @@ class FactorSearchData:
 
     def is_summed(self, ended, fits):
         """Return whether workers are to sum up the losses of fits, of which some have ended."""
-        return ended > _FEW * fits
+        return ended > FEW * fits
 
     def score_of(self, loss):
         """Return the score of a fit of which workers have found the mean held-out loss."""

@@ -8,6 +8,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from ._ingest import Part, count_blocks, make_blocks
 from ._search_group import SearchGroup
 
+FEW = 0.25  # of the fits of a table: the losses of fewer are not worth a pass of the workers
+
 
 class SearchData:
     """The rows of a search, and its splits.
@@ -32,7 +34,7 @@ class SearchData:
 
     kind = SearchGroup  # of tables
     weights_name = "sample_weight"  # in fit
-    summed = ()
+    summed = ("neg_log_loss",)
     nbytes = None
 
     def __init__(self, X, labels, classes, weights, splits):
@@ -62,7 +64,7 @@ class SearchData:
 
     def is_summed(self, ended, fits):
         """Return whether workers are to sum up the losses of fits, of which some have ended."""
-        return True
+        return self.weights is None and ended > FEW * fits  # with weights scores are weighted, too
 
     def score_of(self, loss):
         """Return the score of a fit of which workers have found the mean held-out loss."""

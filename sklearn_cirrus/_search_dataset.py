@@ -64,6 +64,10 @@ class DatasetSearchData(SearchData):
         super().__init__(sample_rows(data), labels, classes, None, splits)
         self._data = data
 
+    def is_summed(self, ended, fits):
+        """Return True: the rows are where the workers read them."""
+        return True
+
     def check(self, config):
         """Refuse settings by which workers could not reach the rows."""
         check_reach(config, self._data.url)

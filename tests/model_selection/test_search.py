@@ -41,6 +41,22 @@ def test_scores_are_those_of_exact_fits(data, clf, solver):
     assert search.n_splits_ == 3
 
 
+@pytest.mark.parametrize(("classes", "weighted"), [(2, False), (3, False), (2, True)])
+def test_losses_are_those_that_the_scorer_of_scikit_learn_computes(data, clf, classes, weighted):
+    X, y = data
+    y = y if classes == 2 else np.where(X[:, 0] > 1, 2, y)
+    weights = np.random.default_rng(0).uniform(0.5, 2, len(y)) if weighted else None
+    by_workers, by_scorer = (
+        CirrusSearchCV(clone(clf), {"C": [0.01, 1.0]}, cv=3, scoring=scoring, refit=False)
+        .fit(X, y, sample_weight=weights)
+        .cv_results_
+        for scoring in ("neg_log_loss", {"score": "neg_log_loss"})
+    )
+    for split in range(3):
+        name = f"split{split}_test_score"
+        np.testing.assert_allclose(by_workers[name], by_scorer[name], rtol=1e-6)
+
+
 def test_everything_a_search_has(data, clf):
     """Class weights, L1, rates, intercepts and solvers differ; metrics, train scores, refit."""
     grid = [
