@@ -16,17 +16,16 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from cirrus_runtime.normal_equations import equations_width
-from cirrus_runtime.protocol import TrainJob
 
 from ._als import Alternation
 from ._als_blocks import count_user_blocks, weigh_items
 from ._als_run import AlsRun
 from ._factorization_fit import FactorizationOutcome, share_hidden
 from ._ingest import Part
+from ._jobs import new_job
 from ._lambda_settings import complete_config
 from ._open_run import open_run
 from ._rating_blocks import RatingBlocks
-from ._trainer import new_run_id
 
 _LARGEST_BODY = 512 << 20  # bytes of a string in Redis
 _SPREAD = 0.1  # standard deviation of the items' factors at the start
@@ -139,21 +138,16 @@ class AlsFit:
         kept = (
             28 if weighted else 20
         ) * self.n_ratings  # bytes of all blocks in the workers, about
-        return TrainJob(
-            run_id=new_run_id(),
+        return new_job(
+            config,
             n_features=self.n_items,
             width=self.unknowns,
             intercept=False,
             batch_size=1,
             seed=0,
-            store_url="",
             # All wait for the last block: a worker must not hold one back while another idles,
             # unless blocks have to be loaded anew each time.
             prefetch=config.prefetch and kept > config.buffer_bytes,
-            buffer_bytes=config.buffer_bytes,
-            cache_bytes=config.cache_bytes,
-            lease_seconds=float(config.lease_seconds),
-            retry_seconds=float(config.retry_seconds),
             kind="als",
             options={
                 "alpha": self.alpha,

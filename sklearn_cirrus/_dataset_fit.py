@@ -10,7 +10,6 @@ whether the objective can be lowered: that takes all rows in this process.
 import json
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._classes import classes_of, classes_of_stream
@@ -137,15 +136,7 @@ class DatasetFit(LogisticFit):
         self.sees_all_rows = in_order and self.X.shape[0] == len(data)
 
     def _split(self):
-        rows = np.arange(len(self.data))
-        if not self.params.early_stopping or self.one_pass:
-            return rows, rows[:0]
-        return train_test_split(
-            rows,
-            test_size=float(self.params.validation_fraction),
-            random_state=self.seed,
-            stratify=self.labels,
-        )
+        return self._hold_out(np.arange(len(self.data)))
 
     def _n_blocks(self, *parts):
         return [self._rows(rows).n_blocks if len(rows) else 0 for rows in parts]

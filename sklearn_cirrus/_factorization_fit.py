@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_random_state
 
-from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
@@ -18,6 +17,7 @@ from ._factorization_rates import (
     spread_of,
 )
 from ._ingest import Part, count_blocks
+from ._jobs import new_job
 from ._lambda_settings import complete_config
 from ._open_run import open_run
 from ._rating_blocks import RatingBlocks
@@ -203,19 +203,14 @@ class FactorizationFit:
     def _job(self, batch_size):
         """Return the job of the workers, without the places where it runs."""
         config, params = self.config, self.params
-        return TrainJob(
+        return new_job(
+            config,
             run_id=config.resume or new_run_id(),
             n_features=self.n_items,
             width=self.width,
             intercept=False,
             batch_size=batch_size,
             seed=self.seed,
-            store_url="",
-            prefetch=config.prefetch,
-            buffer_bytes=config.buffer_bytes,
-            cache_bytes=config.cache_bytes,
-            lease_seconds=float(config.lease_seconds),
-            retry_seconds=float(config.retry_seconds),
             kind="factorization",
             options={
                 "alpha": float(params.alpha),

@@ -4,18 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from cirrus_runtime.protocol import TrainJob
-
 from ._exact_blocks import ExactBlocks, count_exact_blocks
 from ._full_batch import FullBatchRun
 from ._ingest import Part, row_bytes
+from ._jobs import new_job
 from ._lambda_settings import complete_config
 from ._lbfgs import Minimizer
 from ._logistic_state import LogisticOutcome, LogisticState
 from ._moments import Moments
 from ._open_run import open_run
 from ._smallest import smallest
-from ._trainer import new_run_id
 from ._variables import Variables, covariance_of
 
 
@@ -126,21 +124,16 @@ class LbfgsFit:
     def _job(self):
         """Return the job of the workers, without the places where it runs."""
         config, X = self.config, self.X
-        return TrainJob(
-            run_id=new_run_id(),
+        return new_job(
+            config,
             n_features=X.shape[1],
             width=self.width,
             intercept=bool(self.params.fit_intercept),
             batch_size=1,
             seed=0,
-            store_url="",
             # All wait for the last block: a worker must not hold one back while another idles,
             # unless blocks have to be loaded anew each time.
             prefetch=config.prefetch and self._bytes() > config.buffer_bytes,
-            buffer_bytes=config.buffer_bytes,
-            cache_bytes=config.cache_bytes,
-            lease_seconds=float(config.lease_seconds),
-            retry_seconds=float(config.retry_seconds),
             kind="full_batch",
             options=self._options(),
         )

@@ -6,13 +6,13 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 from cirrus_runtime.server import ModelSpec
 
 from ._columns import Columns
 from ._convergence import look_for_better
 from ._ingest import Blocks, Part, count_blocks
+from ._jobs import new_job
 from ._lambda_settings import complete_config
 from ._logistic_state import LogisticOutcome, LogisticState, weights_of_user
 from ._open_run import open_run
@@ -136,6 +136,10 @@ class LogisticFit:
         # that differ by chance alone: then they may share it.
         order = 0 if self.params.random_state is None else self.seed
         rows = np.random.default_rng(order).permutation(n).astype(np.int64, copy=False)
+        return self._hold_out(rows)
+
+    def _hold_out(self, rows):
+        """Return rows to train on and those held out, if any are to be."""
         if not self.params.early_stopping or self.one_pass:
             return rows, rows[:0]
         return train_test_split(
@@ -199,19 +203,14 @@ class LogisticFit:
     def _job(self, batch_size, options):
         """Return the job of the workers, without the places where it runs."""
         config = self.config
-        return TrainJob(
+        return new_job(
+            config,
             run_id=config.resume or new_run_id(),
             n_features=self.X.shape[1],
             width=self.width,
             intercept=bool(self.params.fit_intercept),
             batch_size=batch_size,
             seed=self.seed,
-            store_url="",
-            prefetch=config.prefetch,
-            buffer_bytes=config.buffer_bytes,
-            cache_bytes=config.cache_bytes,
-            lease_seconds=float(config.lease_seconds),
-            retry_seconds=float(config.retry_seconds),
             options=options,
         )
 

@@ -8,15 +8,16 @@ worker that died was at is leased again; what is back counts, also when the serv
 
 import json
 
-from cirrus_runtime.protocol import Lease, TrainJob
+from cirrus_runtime.protocol import Lease
 
 from ._bar import tqdm
 from ._checkpoint import Checkpoints
+from ._jobs import new_job
 from ._lambda_settings import complete_config
 from ._outcome import CutShort
 from ._place import open_place
 from ._reach import check_reach
-from ._trainer import Run, new_run_id
+from ._trainer import Run
 from .exceptions import CirrusError, RunEnded, ServerUnavailable
 
 
@@ -120,20 +121,17 @@ def run_map(config, operation, options, items, *, seed=0, look=None, progress=No
     config, host = complete_config(config)
     sources = options.get("view"), *options.get("sources", ())
     check_reach(config, options.get("url"), *(source and source["url"] for source in sources))
-    job = TrainJob(
-        run_id=new_run_id(),
+    job = new_job(
+        config,
         n_features=1,
         width=1,
         intercept=False,
         batch_size=1,
         seed=seed,
-        store_url="",
-        prefetch=config.prefetch,
         buffer_bytes=0,  # every block is read once
-        lease_seconds=float(config.lease_seconds),
+        cache_bytes=0,
         kind="map",
         options={"operation": operation} | options,
-        retry_seconds=float(config.retry_seconds),
     )
     place = open_place(config, job.run_id, 0, host)
     n_workers = place.count_workers(config)

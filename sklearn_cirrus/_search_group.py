@@ -14,12 +14,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from cirrus_runtime.model_spec import MAX_WIDTH, SLOTS, ModelSpec
-from cirrus_runtime.protocol import TrainJob
 from cirrus_runtime.schedule import Schedule
 
 from ._columns import Columns
 from ._dataset import Dataset
 from ._dataset.moments import take_columns
+from ._jobs import new_job
 from ._lambda_settings import complete_config
 from ._logistic_parameters import check_parameters
 from ._logistic_state import weights_of_user
@@ -27,7 +27,6 @@ from ._open_run import open_run
 from ._rates import BETA1, BETA2, automatic_batch_size, choose_rates
 from ._search_fits import Fit, Fits
 from ._search_run import SearchRun
-from ._trainer import new_run_id
 
 
 class SearchGroup:
@@ -212,16 +211,10 @@ class SearchGroup:
     def _make_job(self, **more):
         """Return a job with the settings of the search."""
         config = self.config
-        return TrainJob(
-            run_id=new_run_id(),
+        return new_job(
+            config,
             batch_size=self.batch_size,
             seed=self.seed,
-            store_url="",
-            prefetch=config.prefetch,
-            buffer_bytes=config.buffer_bytes,
-            cache_bytes=config.cache_bytes,
-            lease_seconds=float(config.lease_seconds),
-            retry_seconds=float(config.retry_seconds),
             **more,
         )
 

