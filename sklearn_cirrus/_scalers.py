@@ -40,9 +40,7 @@ class _Scaler:
         """
         if not isinstance(X, Dataset):
             return super().transform(X, *args, **kwargs)
-        check_is_fitted(self)
-        check_columns(self, X)
-        return X.with_step(self._forward())
+        return self._with_step(X, self._forward)
 
     def inverse_transform(self, X, *args, **kwargs):
         """Undo :meth:`transform`.
@@ -59,9 +57,13 @@ class _Scaler:
         """
         if not isinstance(X, Dataset):
             return super().inverse_transform(X, *args, **kwargs)
+        return self._with_step(X, self._backward)
+
+    def _with_step(self, data, make_step):
+        """Return a Dataset with one more step."""
         check_is_fitted(self)
-        check_columns(self, X)
-        return X.with_step(self._backward())
+        check_columns(self, data)
+        return data.with_step(make_step())
 
 
 class CirrusStandardScaler(_Scaler, StandardScaler):

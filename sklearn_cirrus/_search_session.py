@@ -44,6 +44,8 @@ class SearchSession:
         self._fits = {}  # those of each candidate that was put into a table
         self._is_summed = search.scoring in data.summed and not search.return_train_score
         self._shares = data.can_share() and not set(fit_params) - {data.weights_name}
+        self._group = self._key = None  # of the table that is trained
+        self._room = 0  # columns that it may have
         self.results = {}  # by candidate and split
         self.dropped = set()
         self.history = []

@@ -15,7 +15,7 @@ from .._search_board import SearchBoard
 from .._search_journal import SearchJournal
 from .._search_parameters import check_search, checked, first_candidates
 from .._search_results import choose, results_of
-from .._search_scores import draw_splits, make_score
+from .._search_splits import draw_splits, make_score
 from .._stages import stage
 from ..config import get_config
 
