@@ -82,7 +82,7 @@ def _deployed(stack, missing):
         deployment = load_deployment(stack)
     except DeployError as error:
         raise ConfigurationError(
-            f"backend 'lambda' needs {names}, and there is no deployment to take it from: {error}"
+            f"backend 'lambda' needs {names}, and there is no stack to take it from: {error}"
         ) from error
     found = {
         "function": deployment.worker,

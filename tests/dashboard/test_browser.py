@@ -181,7 +181,7 @@ def test_a_call_has_its_tasks_its_scores_and_can_be_stopped(open_page, write, tm
     page.get_by_role("heading", name="Best 5 of 12 candidates").wait_for()
     shown = {name: value(page, name).inner_text() for name in ("Tasks done", "Tasks under way")}
     assert shown == {"Tasks done": "6", "Tasks under way": "2"}
-    assert value(page, "Tasks a second").inner_text() == "0.5"
+    assert value(page, "Tasks per second").inner_text() == "0.5"
     assert value(page, "Shipped").inner_text() == "3 MiB"
     assert value(page, "Cost so far").inner_text() == "$0.600"
     assert value(page, "Cost in the end").inner_text() == "$6.000"

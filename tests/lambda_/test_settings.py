@@ -89,7 +89,7 @@ def test_other_backends_are_left_alone(backend):
 def test_no_deployment(deployed):
     with pytest.raises(
         ConfigurationError,
-        match=r"needs store_url \(CIRRUS_STORE_URL\), and there is no deployment to take it from: "
+        match=r"needs store_url \(CIRRUS_STORE_URL\), and there is no stack to take it from: "
         r"there is no stack 'cirrus' in us-east-1: run `sklearn-cirrus deploy",
     ):
         complete_config(Config(**GIVEN | {"store_url": None}))

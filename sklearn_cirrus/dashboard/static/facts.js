@@ -35,7 +35,7 @@ export function tiles(run, runs) {
     tile("Cost so far", dollars(run.cost), run.cost === 0 ? "on machines of your own" : ""),
   ];
   if (run.cost !== 0) {
-    found.push(tile("Cost a second", dollars(inner.cost_per_second)));
+    found.push(tile("Cost per second", dollars(inner.cost_per_second)));
     if (isOn) found.push(tile("Cost in the end", dollars(forecast), `if all ${run.kind === "call" ? "tasks" : "epochs"} are run`));
   }
   return element("dl", { className: "tiles" }, ...found);
@@ -48,8 +48,8 @@ function ofRun(run, inner) {
     tile("Epoch", number(run.epoch), run.max_iter ? `of ${number(run.max_iter)} at most` : ""),
     tile(isSearch ? "Held-out loss, best" : "Held-out loss", number(run.valid_loss)),
     tile(isSearch ? "Train loss, mean" : "Train loss", number(run.train_loss)),
-    tile("Rows a second", short(inner.rows_per_second) || "–", inner.rows_of_data ? `of ${short(inner.rows_of_data)} rows` : ""),
-    tile("Updates a second", short(inner.updates_per_second) || "–"),
+    tile("Rows per second", short(inner.rows_per_second) || "–", inner.rows_of_data ? `of ${short(inner.rows_of_data)} rows` : ""),
+    tile("Updates per second", short(inner.updates_per_second) || "–"),
   ].filter(Boolean);
 }
 
@@ -70,7 +70,7 @@ function ofCall(run) {
   return [
     tile("Tasks done", number(done), some(total) ? `of ${number(total)}` : "of a number not known yet"),
     tile("Tasks under way", number(running), some(queued) ? `${number(queued)} queued` : ""),
-    tile("Tasks a second", number(run.tasks_per_second, 3)),
+    tile("Tasks per second", number(run.tasks_per_second, 3)),
   ];
 }
 
@@ -101,7 +101,7 @@ export function comparison(runs, remove) {
     ["status", (run) => status(run)], ["held-out loss", (run) => number(run.valid_loss)],
     ["train loss", (run) => number(run.train_loss)], ["epochs", (run) => number(run.epoch)],
     ["tasks", (run) => number(run.tasks.done)],
-    ["time", (run) => duration(run.seconds)], ["rows a second", (run) => short(run.rows_per_second) || "–"],
+    ["time", (run) => duration(run.seconds)], ["rows per second", (run) => short(run.rows_per_second) || "–"],
     ["cost", (run) => dollars(run.cost)],
   ];
   const isCall = (run) => run.kind === "call";
