@@ -6,29 +6,18 @@ Both are Sybil's own marks.
 """
 
 import re
-from contextlib import ExitStack
-from pathlib import Path
-from unittest import SkipTest
 
 import pytest
 
-sybil = pytest.importorskip("sybil")
-from sybil.evaluators.python import PythonEvaluator  # noqa: E402
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser  # noqa: E402
+from .page_blocks import DOCS, run_blocks
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = [
-    page for page in sorted((REPOSITORY / "docs").glob("*.md")) if "```python" in page.read_text()
-]
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_text()]
+ELSEWHERE = {"lambda.md": "lambda_/test_page.py"}  # those that need an emulated AWS
 NEEDED = {"dashboard.md": "uvicorn", "emulator.md": "awslambdaric"}  # of extras
-SYBIL = sybil.Sybil(
-    parsers=[PythonCodeBlockParser(), SkipParser()],
-    patterns=["*.md"],
-    path=str(REPOSITORY / "docs"),
-)
+HERE = [page for page in PAGES if page.name not in ELSEWHERE]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", HERE, ids=lambda page: page.name)
 def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CIRRUS_BACKEND", "inline")  # what the page itself says goes before it
@@ -36,18 +25,12 @@ def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch):
         pytest.importorskip("matplotlib").use("agg")
     if page.name in NEEDED:
         pytest.importorskip(NEEDED[page.name])
-    document = SYBIL.parse(page)
-    ran, skipped = 0, []
-    with ExitStack() as stack:
-        document.namespace["until_the_end"] = stack.enter_context
-        for example in document.examples():
-            try:
-                example.evaluate()
-                ran += isinstance(example.region.evaluator, PythonEvaluator)
-            except SkipTest as why:
-                skipped.append(str(why))
-    if not ran:
-        pytest.skip("; ".join(skipped))
+    run_blocks(page)
+
+
+def test_the_other_pages_run_elsewhere(repository):
+    for page, test in ELSEWHERE.items():
+        assert f'"{page}"' in (repository / "tests" / test).read_text()
 
 
 def test_a_block_is_left_out_only_with_a_reason():
