@@ -37,7 +37,7 @@ def write_criteo(path, n_rows, *, signal=1.5, random_state=0):
 
     Parameters
     ----------
-    path : str or path
+    path : str or Path
         A file that is there already is replaced. If its name ends in ``.gz`` it is compressed.
     n_rows : int
     signal : float, default=1.5

@@ -17,7 +17,7 @@ def load_ratings(path, *, user="userId", item="movieId", rating="rating", verbos
 
     Parameters
     ----------
-    path : str or path
+    path : str or Path
         The file, in UTF-8.
     user, item, rating : str
         The columns with the id of the user, the id of the item, and the rating. Other columns are

@@ -52,19 +52,19 @@ class LambdaEmulator:
 
     Parameters
     ----------
-    port : int, default 0
+    port : int, default=0
         0 takes a free one.
-    concurrency : int, default 1000
+    concurrency : int, default=1000
         The account's limit of concurrent invocations.
-    idle_seconds : float, default 300
+    idle_seconds : float, default=300
         How long a process waits for its next invocation before it is ended.
-    event_delay_scale : float, default 0.01
+    event_delay_scale : float, default=0.01
         Factor of the waits before an event is tried again (1 and 2 minutes after an error, 1 s
         and more after a throttle); 1 is what Lambda does.
-    transition_seconds : float, default 0
+    transition_seconds : float, default=0
         How long a function stays Pending, or its update in progress. Even at 0 the answer to the
         request itself says Pending or InProgress, as on Lambda.
-    freeze_idle : bool, default True
+    freeze_idle : bool, default=True
         Stop a process between invocations (SIGSTOP), as Lambda does.
     s3_endpoint_url : str, optional
         Where zips in S3 are read and where functions find S3; by default, where this process
@@ -77,7 +77,7 @@ class LambdaEmulator:
         default they go when the emulator ends.
     faults : FaultPlan, optional
         Faults from the start; see :attr:`faults`.
-    code_storage : int, default 75 GiB
+    code_storage : int, default=75 GiB
         Bytes of all zips together.
 
     Attributes

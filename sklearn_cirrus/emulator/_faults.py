@@ -54,15 +54,15 @@ class FaultPlan:
     Parameters
     ----------
     seed : int
-    throttle : float, default 0
+    throttle : float, default=0
         Share of Invoke requests answered with 429.
-    fail : float, default 0
+    fail : float, default=0
         Share of Invoke requests answered with 500 or 503.
-    lose : float, default 0
+    lose : float, default=0
         Share of events that are accepted and never run.
-    duplicate : float, default 0
+    duplicate : float, default=0
         Share of events that are run twice.
-    delay, kill, freeze : float, default 0
+    delay, kill, freeze : float, default=0
         Share of invocations that are slow, killed, frozen.
     delay_seconds, kill_seconds, freeze_after_seconds, freeze_seconds : (float, float)
         Delay before the event; from the event to the kill; from the event to the freeze; length
