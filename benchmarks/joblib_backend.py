@@ -225,7 +225,7 @@ def count_bytes(jobs):
                 )
             usage = last_usage()
             ours = usage.buffer_bytes + usage.call_bytes
-            found[name] = {"tasks": usage.tasks, "naive": sum(naive), "ours": ours}
+            found[name] = {"batches": usage.batches, "naive": sum(naive), "ours": ours}
             found[name]["times_less"] = sum(naive) / ours
             say(name, found[name])
     finally:

@@ -87,7 +87,7 @@ def main():
             search.fit(X_train, y_train)
         seconds = time.perf_counter() - start
     used = last_usage()
-    print(f"{used.calls} fits in {used.tasks} tasks, {seconds:.1f} s with the refit here")
+    print(f"{used.tasks} fits in {used.batches} batches, {seconds:.1f} s with the refit here")
     print(f"sent: {used.buffer_bytes:,} bytes of arrays, {used.call_bytes:,} of everything else")
     print(f"cost by AWS's list prices: {used.cost:.6f} US dollars")
     print(f"best: {search.best_params_}")

@@ -47,7 +47,7 @@ class StageUsage:
     rows : int
         Rows that workers went through, each as often as they did.
     tasks : int
-        Batches of calls of joblib that were finished.
+        Of joblib's calls: functions that were run to their end.
     seconds : float
         From the beginning of each run to its end, summed up.
     worker_seconds : float

@@ -51,7 +51,7 @@ class TaskRun:
         self._packer = Packer(
             *(self._place.store, self._keys, self._key, self._buffers, copy_below, self._sockets)
         )
-        self._tasks = self._calls = self._attempts = self._cold_starts = 0
+        self._tasks = self._batches = self._attempts = self._cold_starts = 0
         self._seconds = 0.0
         self.journal = open_journal(self._keys.run_id)
         self.losses = self.copies = 0
@@ -86,11 +86,11 @@ class TaskRun:
         self.journal.note_results(job["task"], outcome.value)
         return outcome
 
-    def discard(self, job, n_calls):
-        """Free what a job has in the store; its task is done, with so many calls."""
+    def discard(self, job, n_tasks):
+        """Free what a job has in the store; it is done, with so many tasks."""
         self._packer.discard(job)
-        self._tasks += n_calls > 0
-        self._calls += n_calls
+        self._batches += n_tasks > 0
+        self._tasks += n_tasks
 
     @property
     def _call_bytes(self):
@@ -112,7 +112,7 @@ class TaskRun:
         self.journal.tell(
             unfinished,
             running,
-            done=self._calls,
+            done=self._tasks,
             relaunches=self.losses,
             copies=self.copies,
             cold_starts=self._cold_starts,
@@ -130,7 +130,7 @@ class TaskRun:
         usage = Usage(
             run_id=self._keys.run_id,
             tasks=self._tasks,
-            calls=self._calls,
+            batches=self._batches,
             attempts=self._attempts,
             lost=self.losses,
             copies=self.copies,

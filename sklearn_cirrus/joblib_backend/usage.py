@@ -14,17 +14,17 @@ class Usage:
     run_id : str
         Begins the names of its objects in the store and is in the workers' logs.
     tasks : int
-        Batches of calls that were finished.
-    calls : int
-        Calls in them.
+        Functions that ``Parallel`` was given and that were run to their end.
+    batches : int
+        What they were sent in: joblib makes one of several short ones.
     attempts : int
-        Batches that were started: each of ``tasks``, once more for every retry and second copy.
+        Batches that were started: each of ``batches``, once more for every retry and second copy.
     lost : int
         Attempts that ended with their worker: killed, crashed, out of memory.
     copies : int
         Second copies of stragglers that were started.
     seconds : float
-        Time that the calls took, summed over the workers.
+        Time that the tasks took, summed over the workers.
     buffer_bytes : int
         Bytes of arrays that were put into the store, each once.
     call_bytes : int
@@ -36,14 +36,14 @@ class Usage:
     Examples
     --------
     >>> from sklearn_cirrus.joblib_backend import Usage
-    >>> usage = Usage("3f2a90c1b7d04e55", 20, 40, 21, 1, 0, 38.5, 2_800_000, 61_000, 0.0)
-    >>> usage.attempts - usage.tasks  # batches that were started once more
+    >>> usage = Usage("3f2a90c1b7d04e55", 40, 20, 21, 1, 0, 38.5, 2_800_000, 61_000, 0.0)
+    >>> usage.attempts - usage.batches  # batches that were started once more
     1
     """
 
     run_id: str
     tasks: int
-    calls: int
+    batches: int
     attempts: int
     lost: int
     copies: int
@@ -69,7 +69,7 @@ def last_usage():
     >>> with joblib.parallel_config("cirrus", n_jobs=2):
     ...     joblib.Parallel()(joblib.delayed(pow)(i, 2) for i in range(4))
     [0, 1, 4, 9]
-    >>> last_usage().calls, last_usage().cost
+    >>> last_usage().tasks, last_usage().cost
     (4, 0.0)
     """
     return _last

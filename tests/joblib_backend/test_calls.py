@@ -61,7 +61,7 @@ def test_one_block_of_calls_is_one_run(cirrus):
     with Parallel(pre_dispatch="all", batch_size=1) as parallel:
         for _ in range(3):
             parallel(delayed(square)(i) for i in range(4))
-    assert last_usage().calls == last_usage().tasks == 12
+    assert last_usage().tasks == last_usage().batches == 12
 
 
 def test_one_job_runs_here():

@@ -45,7 +45,7 @@ def test_a_task_whose_worker_is_killed_is_run_again(cirrus, tmp_path):
     results = Parallel(batch_size=1)(delayed(die_at_first)(tmp_path, i) for i in range(6))
     assert results == list(range(6))
     usage = last_usage()
-    assert (usage.tasks, usage.attempts, usage.lost) == (6, 7, 1)
+    assert (usage.batches, usage.attempts, usage.lost) == (6, 7, 1)
 
 
 def test_a_worker_that_others_kill(cirrus, tmp_path):
@@ -103,7 +103,7 @@ def test_a_straggler_gets_a_second_worker(tmp_path):
     with joblib.parallel_config("cirrus", n_jobs=2, speculate=True):
         assert Parallel(batch_size=1)(delayed(act)(i) for i in range(6)) == list(range(6))
     usage = last_usage()
-    assert (usage.tasks, usage.attempts, usage.copies, usage.lost) == (6, 7, 1, 0)
+    assert (usage.batches, usage.attempts, usage.copies, usage.lost) == (6, 7, 1, 0)
 
 
 def test_workers_of_another_version(cirrus, monkeypatch):

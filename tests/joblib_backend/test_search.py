@@ -99,7 +99,7 @@ def test_a_search_sends_its_data_once(cirrus, puts):
     assert len({name for name, _ in buffers}) == len(buffers)
     folds = 3 * len(y) * 8  # the indices of all training and test sets
     assert sum(nbytes for _, nbytes in buffers) <= X.nbytes + y.nbytes + WEIGHT.nbytes + folds
-    assert last_usage().calls == 12
+    assert last_usage().tasks == 12
     assert last_usage().call_bytes < 12 * 20_000  # the test sets among it: less than 16 KiB each
 
 

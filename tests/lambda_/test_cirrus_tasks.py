@@ -39,12 +39,12 @@ def test_a_search_over_a_cirrus_estimator_gives_what_it_gives_inline(on_lambda):
         assert there.cv_results_[name].tolist() == here.cv_results_[name].tolist()
     assert len(set(here.cv_results_["mean_test_score"])) > 1
     usage = last_usage()
-    assert (usage.calls, usage.lost) == (6, 0) and usage.cost > 0
+    assert (usage.tasks, usage.lost) == (6, 0) and usage.cost > 0
 
 
 def test_estimators_come_back_as_they_were_fitted(on_lambda):
     there = cross_validate(model(), X, y, cv=2, return_estimator=True)
-    assert last_usage().calls == 2
+    assert last_usage().tasks == 2
     with joblib.parallel_config("sequential"):
         here = cross_validate(model(), X, y, cv=2, return_estimator=True)
     for far, near in zip(there["estimator"], here["estimator"], strict=True):

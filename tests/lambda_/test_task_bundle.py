@@ -63,7 +63,7 @@ def test_a_search_with_the_zip_that_ships(shipped, kind):
     )
     search = GridSearchCV(model, {"C": [0.1, 10.0]}, cv=3, error_score="raise")
     there = search.fit(X, y).cv_results_["mean_test_score"].tolist()
-    assert last_usage().calls == 6 and last_usage().lost == 0
+    assert last_usage().tasks == 6 and last_usage().lost == 0
     with joblib.parallel_config("sequential"):
         assert search.fit(X, y).cv_results_["mean_test_score"].tolist() == there
     far = cross_validate(model, X, y, cv=2, return_estimator=True)["estimator"]

@@ -52,7 +52,7 @@ def test_a_function_that_stands_still_is_overtaken(warm):
     warm.faults.freeze(after=0.0, seconds=4.0)
     assert Parallel(batch_size=1)(delayed(square)(i) for i in range(6)) == [0, 1, 4, 9, 16, 25]
     usage = last_usage()
-    assert (usage.tasks, usage.attempts, usage.copies, usage.lost) == (6, 7, 1, 0)
+    assert (usage.batches, usage.attempts, usage.copies, usage.lost) == (6, 7, 1, 0)
     # The fixture sees it thaw, and end without a trace.
 
 
@@ -85,7 +85,7 @@ def test_a_task_whose_connection_is_lost_is_run_again(tasks, monkeypatch, caplog
     assert [array.tolist() for array in large] == [[i] * 10_000 for i in range(3)]
     left[0].join(30)
     usage = last_usage()
-    assert (usage.tasks, usage.attempts, usage.lost) == (3, 4, 1)
+    assert (usage.batches, usage.attempts, usage.lost) == (3, 4, 1)
     assert "is run again: the connection to a worker on AWS Lambda was lost" in caplog.text
 
 
@@ -120,8 +120,8 @@ def test_a_storm(tasks):
     tasks.faults.clear()
     assert [array.tolist() for array in arrays] == [[i] * 10_000 for i in range(20)]
     usage = last_usage()
-    assert usage.calls == 20 and usage.lost >= 1
-    assert usage.tasks < usage.attempts <= usage.tasks + usage.lost + usage.copies
+    assert usage.tasks == 20 and usage.lost >= 1
+    assert usage.batches < usage.attempts <= usage.batches + usage.lost + usage.copies
 
 
 def test_a_client_that_is_killed_leaves_tasks_that_end_and_objects_that_expire(tasks):

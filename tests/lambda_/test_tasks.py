@@ -49,7 +49,7 @@ def test_a_search_gives_what_it_gives_here(tasks, events):
     for name in ("mean_test_score", "rank_test_score"):
         assert there.cv_results_[name].tolist() == here.cv_results_[name].tolist()
     usage = last_usage()
-    assert usage.calls == 6 and usage.lost == 0
+    assert usage.tasks == 6 and usage.lost == 0
     # X, and at most y and the rows of each fold beside it: once, not once for each task.
     assert X.nbytes <= usage.buffer_bytes < 2 * X.nbytes
     assert 0 < usage.cost < 0.01
@@ -105,7 +105,7 @@ def test_tasks_whose_function_dies_are_run_again(tasks, caplog, tmp_path):
         values = Parallel()([delayed(time.sleep)(0.5) for _ in range(3)])
     assert values == [None] * 3
     usage = last_usage()
-    assert usage.lost == 1 and usage.attempts == usage.tasks + 1
+    assert usage.lost == 1 and usage.attempts == usage.batches + 1
     assert "is run again: the task on AWS Lambda ended: " in caplog.text
     (path,) = tmp_path.iterdir()  # the journal of the call
     start, *states, end = map(json.loads, path.read_text().splitlines())
