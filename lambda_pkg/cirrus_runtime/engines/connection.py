@@ -25,6 +25,7 @@ def pack(*arguments):
 SILENT = dict.fromkeys(
     ("driver_info",) if hasattr(redis, "DriverInfo") else ("lib_name", "lib_version")
 )
+_LONGEST_HEAD = 24  # bytes, of the length before a bulk string
 _WHEN_FULL = (
     " The server is full: raise its maxmemory (CONFIG SET maxmemory), delete other keys, use a "
     "server of its own, or train a smaller model (fewer columns or classes, another solver)."
@@ -58,10 +59,21 @@ def lost(error):
 
 
 def _send_parts(socket, parts):
-    """Send parts one after the other, as a rule in one system call."""
-    sent = socket.sendmsg(parts)
-    if sent < sum(memoryview(part).nbytes for part in parts):
-        socket.sendall(memoryview(b"".join(parts))[sent:])
+    """Send parts one after the other, as a rule in one system call; none is copied."""
+    left = [view.cast("B") for view in map(memoryview, parts) if view.nbytes]
+    while left:
+        sent = socket.sendmsg(left)
+        while left and sent >= len(left[0]):
+            sent -= len(left.pop(0))
+        if left:
+            left[0] = left[0][sent:]
+
+
+def _bulk_length(socket):
+    """Return the length of the bulk string that comes next, None if that cannot be told yet, or
+    another reply comes; nothing is read."""
+    mark, *rest = socket.recv(_LONGEST_HEAD, MSG_PEEK).partition(b"\r\n")
+    return int(mark[1:]) if rest[0] and mark[:1] == b"$" and mark[1:].isdigit() else None
 
 
 def _receive_bulk(socket, nbytes):
@@ -119,8 +131,8 @@ class HeldConnection:
             self.send(packed)
             return self.receive(count)
 
-    def call_for_bulk(self, parts, nbytes):
-        """Send a packed command in parts, and return its reply of ``nbytes`` as a uint8 array.
+    def call_parts(self, parts):
+        """Send a packed command in parts, and return its reply; bulk strings as uint8 arrays.
 
         The same as :meth:`call` for large arguments and replies, but neither is copied, where
         the socket allows it (TLS does not).
@@ -132,14 +144,16 @@ class HeldConnection:
                 plain = isinstance(socket, _Socket) and not isinstance(socket, ssl.SSLSocket)
                 if plain:
                     _send_parts(socket, parts)
-                    if socket.recv(1, MSG_PEEK) == b"$":
+                    nbytes = _bulk_length(socket)
+                    if nbytes is not None:
                         return _receive_bulk(socket, nbytes)
             except BaseException as error:
                 self._lose(error)
                 raise
             if not plain:
                 self.send(b"".join(parts))
-            return np.frombuffer(self.receive()[0], np.uint8)
+            reply = self.receive()[0]
+            return np.frombuffer(reply, np.uint8) if isinstance(reply, bytes) else reply
 
     def send(self, packed):
         """Send packed commands: the first half of :meth:`call_all`, for a caller that has several

@@ -54,17 +54,13 @@ class ModuleEngine(Engine):
         self._held.call(pack(*command))
 
     def pull(self, key, ids):
-        return _floats(self._held.call(*_pull(key, ids)))
+        return _floats(self._held.call_parts(_pull(key, ids)))
 
     def push(self, key, ids, grads, lr, tag):
-        return self._held.call(b"".join(_push(key, ids, grads, lr, tag))) == 1
+        return self._held.call_parts(_push(key, ids, grads, lr, tag)) == 1
 
     def step(self, key, ids, grads, lr, next_ids, tag):
-        parts = _step(key, ids, grads, lr, next_ids, tag)
-        if not ids.size:  # then nothing tells how long a row is
-            return _floats(self._held.call(b"".join(parts)))
-        nbytes = next_ids.nbytes * (grads.size // ids.size)
-        return _floats(self._held.call_for_bulk(parts, nbytes))
+        return _floats(self._held.call_parts(_step(key, ids, grads, lr, next_ids, tag)))
 
     def send(self, method, *arguments):
         pack_method, decode = _HALVES[method]
@@ -77,7 +73,7 @@ class ModuleEngine(Engine):
 
     def dump(self, key, slot, first, count):
         command = (b"CIRRUS.DUMP", key.encode(), *map(_number, (slot, first, count)))
-        return np.frombuffer(self._held.call(pack(*command)), np.float32)
+        return _floats(self._held.call_parts((pack(*command),)))
 
     def load(self, key, slot, first, values):
         self._held.call(pack(b"CIRRUS.LOAD", key.encode(), _number(slot), _number(first), values))
