@@ -7,20 +7,56 @@ solved for, for each fit, from the ratings that its split trains on. Those that 
 predicted at once, by the user just solved for and the items that the minibatch has found.
 
 The ratings of a minibatch are numbered once for all fits, and put in the order of pairs
-(``cirrus_score_held_out``) once for all fits of a split.
+(``cirrus_score_held_out``) once for all fits of a split. Fits of a split that have as many factors
+are computed together, a number of several in one register: see many_factors.h.
 """
 
-from ctypes import byref, c_double
+from ctypes import POINTER, Structure, byref, c_double, c_float, c_size_t, c_uint32, c_void_p
 from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import BlockError
 from .factorization import FactorizationKernel, Factors, factorize, padded_width
+from .kernels import declare
 from .minibatch import MinibatchKernel, Pass, address
 from .plan import StoredPlan
 
+_TOGETHER = 16  # CIRRUS_FITS of many_factors.h
 TRAIN, HELD_OUT = 1, 2  # what a split does with a rating; 0: nothing
+
+
+class _Many(Structure):
+    """``cirrus_many_factors`` of many_factors.h, field by field."""
+
+    _fields_ = [
+        ("weights", c_void_p),
+        ("table", c_void_p),
+        ("slopes", c_void_p),
+        ("biases", c_void_p),
+        ("touches", c_void_p),
+        ("targets", c_void_p),
+        ("normal", c_void_p),
+        ("user", c_void_p),
+        ("alpha", c_void_p),
+        ("mean", c_void_p),
+        ("places", c_void_p),
+        ("train", c_void_p),
+        ("held", c_void_p),
+        ("which", c_void_p),
+        ("fits", c_uint32),
+        ("rank", c_uint32),
+        ("biased", c_uint32),
+        ("padded", c_uint32),
+        ("stride", c_uint32),
+    ]
+
+
+_factorize_many = declare(
+    "cirrus_factorize_many",
+    *(None, POINTER(Pass), POINTER(_Many), c_size_t, c_size_t, c_void_p, c_uint32, c_float),
+    c_void_p,
+)
 
 
 @dataclass(frozen=True)
@@ -72,29 +108,18 @@ class FactorSearchKernel(MinibatchKernel):
         super().__init__(n_items, plan.width, False)
         self.plan = plan
         self._losses = np.zeros((2, len(plan.split)))
-        widths = [rank + plan.biased for rank in plan.rank]
-        self._padded = most = max(padded_width(width) for width in widths)
-        self._normal = np.empty(most * most, np.float32)
-        self._user = np.empty(most, np.float32)
-        self._places = 4 * (np.cumsum(widths) - widths)  # bytes, in a row of the model
-        self._fits = [
-            Factors(
-                normal=address(self._normal),
-                user=address(self._user),
-                alpha=plan.alpha[i],
-                mean=plan.mean[i],
-                rank=plan.rank[i],
-                biased=plan.biased,
-                padded=padded_width(widths[i]),
-                stride=plan.width,
-                held=address(self._losses[1, i : i + 1]),
-            )
-            for i in range(len(widths))
-        ]
-        self._splits = [
-            (split, [i for i, of_fit in enumerate(plan.split) if of_fit == split])
-            for split in sorted(set(plan.split))
-        ]
+        widths = np.array(plan.rank) + plan.biased
+        self._padded = padded_width(int(widths.max()))
+        self._places = (np.cumsum(widths) - widths).astype(np.uint32)
+        self._of_fits = np.array([plan.alpha, plan.mean], np.float32)
+        alike = {}
+        for i, key in enumerate(zip(plan.split, plan.rank, strict=True)):
+            alike.setdefault(key, []).append(i)
+        self._alike = [(*key, np.array(fits, np.uint32)) for key, fits in sorted(alike.items())]
+        # One fit alone has room in a corner of what a group takes.
+        most = min(_TOGETHER, max(len(fits) for *_, fits in self._alike))
+        self._fits = most if most == 1 else -(-most // 4) * 4 if most <= 8 else _TOGETHER
+        self._gradient = np.empty((0, plan.width), np.float32)
 
     def open(self, block, order, batch_rows):
         """Begin a pass over rows of a block, and the sums of its losses."""
@@ -103,16 +128,18 @@ class FactorSearchKernel(MinibatchKernel):
             raise BlockError(f"the block does not have the {n_splits} splits of the search")
         super().open(block, order, batch_rows)
         self._losses[:] = 0.0
-        self._scratch = [
-            np.empty(shape, np.float32)
-            for shape in (self._room * self._padded, self._room * self._padded, self._room)
-        ]
-        longest = int(np.diff(block.indptr).max(initial=0))
-        self._scratch += [np.empty(self._room, np.float32), np.empty(longest, np.float32)]
+        longest, p = int(np.diff(block.indptr).max(initial=0)), self._padded
+        sizes = {"table": self._room * p, "slopes": self._room * p, "biases": self._room}
+        sizes |= {"touches": self._room, "targets": longest, "normal": p * p, "user": p}
+        self._scratch = {
+            name: np.empty(self._fits * size, np.float32) for name, size in sizes.items()
+        }
         in_order = _InOrder(block, order)
         self._bounds = in_order.bounds
         folds = block.folds.reshape(n_entries, n_splits)[in_order.places]
-        self._pairs = [in_order.pairs(folds[:, split]) for split, _ in self._splits]
+        self._pairs = {
+            split: in_order.pairs(folds[:, split]) for split in sorted(set(self.plan.split))
+        }
 
     def gradient(self, model):
         """Return 0.0 and the gradients of the minibatch; the losses are added up.
@@ -130,14 +157,17 @@ class FactorSearchKernel(MinibatchKernel):
             in this block, in its own columns.
         """
         first, last = self._rows
-        gradient = np.empty((self._distinct, self.width), np.float32)
+        gradient = self._room_for_gradient()
         local = self._kept[2][: self._bounds[last] - self._bounds[first]]
-        for (_, fits), pairs in zip(self._splits, self._pairs, strict=True):
-            share = pairs.weight / max(1, len(self._bounds) - 1)
-            factor = 1.0 / ((last - first) * share) if share else 0.0
-            part = pairs.minibatch(first, last, local, self._bounds[first])
-            for i in fits:
-                self._add(i, pairs, part, (2 * first, 2 * last), model, factor, gradient)
+        begin, n_rows = self._bounds[first], max(1, len(self._bounds) - 1)
+        parts = {
+            split: pairs.minibatch(first, last, local, begin) for split, pairs in self._pairs.items()
+        }
+        for split, rank, fits in self._alike:
+            pairs = self._pairs[split]
+            factor = n_rows / ((last - first) * pairs.weight) if pairs.weight else 0.0
+            compute = self._add if len(fits) == 1 else self._add_many
+            compute(fits, rank, pairs, parts[split], (2 * first, 2 * last), model, factor, gradient)
         return 0.0, gradient
 
     def loss(self, model):
@@ -152,16 +182,58 @@ class FactorSearchKernel(MinibatchKernel):
         """
         return self._losses.tobytes()
 
-    def _add(self, i, pairs, part, rows, model, factor, gradient):
-        """Compute the gradient of a fit, and add to its losses."""
-        fit, penalty, at = self._fits[i], c_double(0.0), int(self._places[i])
-        fit.weights = address(pairs.weights)
-        fit.table, fit.slopes, fit.offsets, fit.touches, fit.targets = map(address, self._scratch)
+    def _add(self, fits, rank, pairs, part, rows, model, factor, gradient):
+        """Compute the gradient of the only one of some fits, and add to its losses."""
+        i, penalty, scratch = int(fits[0]), c_double(0.0), self._scratch
+        at = 4 * int(self._places[i])
+        fit = Factors(
+            weights=address(pairs.weights),
+            offsets=address(scratch["biases"]),
+            **{name: address(scratch[name]) for name in scratch if name != "biases"},
+            alpha=self._of_fits[0, i],
+            mean=self._of_fits[1, i],
+            rank=rank,
+            biased=self.plan.biased,
+            padded=padded_width(rank + self.plan.biased),
+            stride=self.width,
+            held=address(self._losses[1, i : i + 1]),
+        )
         loss = factorize(
             *(byref(part), byref(fit), *rows, model.ctypes.data + at, self._distinct),
             *(factor, gradient.ctypes.data + at, byref(penalty)),
         )
         self._losses[0, i] += loss + penalty.value
+
+    def _add_many(self, fits, rank, pairs, part, rows, model, factor, gradient):
+        """Compute the gradients of fits that are alike, and add to their losses."""
+        many = _Many(
+            weights=address(pairs.weights),
+            **{name: address(of_name) for name, of_name in self._scratch.items()},
+            alpha=address(self._of_fits[0]),
+            mean=address(self._of_fits[1]),
+            places=address(self._places),
+            train=address(self._losses[0]),
+            held=address(self._losses[1]),
+            which=address(fits),
+            fits=len(fits),
+            rank=rank,
+            biased=self.plan.biased,
+            padded=padded_width(rank + self.plan.biased),
+            stride=self.width,
+        )
+        _factorize_many(
+            *(byref(part), byref(many), *rows, address(model), self._distinct),
+            *(factor, address(gradient)),
+        )
+
+    def _room_for_gradient(self):
+        """Return an array for the gradient of the minibatch: that of the one before, mostly.
+
+        New memory would be cleared by the system first, page by page.
+        """
+        if len(self._gradient) < self._distinct:
+            self._gradient = np.empty((self._room, self.width), np.float32)
+        return self._gradient[: self._distinct]
 
 
 class _InOrder:

@@ -22,7 +22,8 @@ from .tool import run_tool
 # The same as in CMakeLists.txt; a test holds them together.
 KERNEL_SOURCES = (
     *("model.c", "table.c", "slots.c", "logistic.c", "many.c", "factorization.c"),
-    *("fold_in.c", "normal_equations.c", "item_solutions.c", "full_batch.c", "ingest.c", "split.c"),
+    *("many_factors.c", "fold_in.c", "normal_equations.c", "item_solutions.c", "full_batch.c"),
+    *("ingest.c", "split.c"),
     *("text.c", "text_follow.c", "text_gather.c", "text_number.c", "libsvm.c", "hashing.c"),
     "digest.c",
 )

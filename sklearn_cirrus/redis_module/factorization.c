@@ -1,6 +1,8 @@
 /* See factorization.h. */
 #include "factorization.h"
 
+#include "user_rows.h"
+
 #define REAL float
 #include "ridge.h"
 
@@ -9,20 +11,6 @@
 #else
 #define ALWAYS_INLINE inline
 #endif
-
-typedef struct {
-    const float *ratings, *weights; /* weights: NULL for ones */
-    const uint32_t *local;
-    size_t n;
-} user_row;
-
-static user_row row_of(const cirrus_pass *pass, const cirrus_factors *f, size_t place,
-                       const uint32_t *local) {
-    const uint32_t row = pass->order[place], begin = pass->indptr[row];
-    const user_row found = {pass->data + begin, f->weights ? f->weights + begin : NULL, local,
-                            pass->indptr[row + 1] - begin};
-    return found;
-}
 
 /* Lays out the items of a minibatch: padded rows, and what of a prediction is theirs alone. */
 static ALWAYS_INLINE void lay_out(const cirrus_factors *f, uint32_t p, const float *model,
@@ -42,14 +30,9 @@ static ALWAYS_INLINE void lay_out(const cirrus_factors *f, uint32_t p, const flo
 
 /* Leaves the user's vector in f->user and its targets in f->targets; returns its weight. */
 static ALWAYS_INLINE double solve_user(const cirrus_factors *f, uint32_t p, user_row row) {
-    double weight = (double)row.n;
+    const double weight = weight_of(row);
     for (size_t t = 0; t < row.n; t++)
         f->targets[t] = row.ratings[t] - f->offsets[row.local[t]];
-    if (row.weights) {
-        weight = 0.0;
-        for (size_t t = 0; t < row.n; t++)
-            weight += row.weights[t];
-    }
     ridge_clear(p, f->normal, f->user);
     if (weight > 0.0) {
         ridge_add(p, row.n, f->table, row.local, row.weights, f->targets, f->normal, f->user);
@@ -115,11 +98,11 @@ static ALWAYS_INLINE double factorize(const cirrus_pass *pass, const cirrus_fact
     memset(f->slopes, 0, (size_t)n_ids * p * sizeof *f->slopes);
     memset(f->touches, 0, n_ids * sizeof *f->touches);
     for (size_t i = first; i < last; i++) {
-        const user_row row = row_of(pass, f, i, local);
+        const user_row row = row_of(pass, f->weights, i, local);
         const double weight = solve_user(f, p, row);
         local += row.n;
         if (f->held) {
-            user_row hidden = row_of(pass, f, ++i, local);
+            user_row hidden = row_of(pass, f->weights, ++i, local);
             local += hidden.n;
             hidden.weights = NULL;
             *f->held += score(f, p, hidden);
@@ -161,8 +144,8 @@ double cirrus_score_held_out(const cirrus_pass *pass, const cirrus_factors *f, s
     double loss = 0.0;
     lay_out(f, p, model, n_ids);
     for (size_t i = first; i + 1 < last; i += 2) {
-        const user_row known = row_of(pass, f, i, local);
-        const user_row hidden = row_of(pass, f, i + 1, local + known.n);
+        const user_row known = row_of(pass, f->weights, i, local);
+        const user_row hidden = row_of(pass, f->weights, i + 1, local + known.n);
         solve_user(f, p, known);
         loss += score(f, p, hidden);
         local += known.n + hidden.n;
