@@ -193,6 +193,7 @@ class FactorGroup(SearchGroup):
         return ModelSpec(
             rows=self.rows,
             width=table.width,
+            penalized=0,
             optimizer=self.params.solver,
             beta1=BETA1,
             beta2=BETA2,

@@ -115,7 +115,15 @@ class FactorSearchKernel(MinibatchKernel):
         alike = {}
         for i, key in enumerate(zip(plan.split, plan.rank, strict=True)):
             alike.setdefault(key, []).append(i)
-        self._alike = [(*key, np.array(fits, np.uint32)) for key, fits in sorted(alike.items())]
+        # Fits that lie side by side in the model come one after the other, while it is in the cache.
+        self._alike = sorted(
+            (
+                (*key, np.array(fits[at : at + _TOGETHER], np.uint32))
+                for key, fits in alike.items()
+                for at in range(0, len(fits), _TOGETHER)
+            ),
+            key=lambda group: group[2][0],
+        )
         # One fit alone has room in a corner of what a group takes.
         most = min(_TOGETHER, max(len(fits) for *_, fits in self._alike))
         self._fits = most if most == 1 else -(-most // 4) * 4 if most <= 8 else _TOGETHER

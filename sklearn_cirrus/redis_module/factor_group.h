@@ -38,7 +38,12 @@ INLINE void OF_GROUP(lay_out)(const facts *g, uint32_t p, uint32_t width, const 
     const group zero = {0};
     for (uint32_t i = 0; i < n_ids; i++) {
         const float *item = model + (size_t)i * m->stride;
+        const float *later = i + ITEMS_AHEAD < n_ids ? item + (size_t)ITEMS_AHEAD * m->stride : item;
         float *row = m->table + (size_t)i * p * GROUP;
+        for (uint32_t f = 0; f < GROUP; f++) {
+            __builtin_prefetch(later + g->places[f]);
+            __builtin_prefetch(later + g->places[f] + width - 1);
+        }
         for (uint32_t f = 0; f < GROUP; f += 4) {
             const float *of_fit[4];
             for (uint32_t k = 0; k < 4; k++)
@@ -236,6 +241,11 @@ INLINE void OF_GROUP(hand_out)(facts *g, uint32_t p, uint32_t width, uint32_t n_
         for (uint32_t j = 0; j < width; j++) {
             square += READ(item, j) * READ(item, j);
             AT(sums, j) = twice * (READ(sums, j) + pull * READ(item, j));
+        }
+        float *later = grad + (size_t)(i + ITEMS_AHEAD < n_ids ? i + ITEMS_AHEAD : i) * m->stride;
+        for (uint32_t f = 0; f < GROUP; f++) {
+            __builtin_prefetch(later + g->places[f], 1);
+            __builtin_prefetch(later + g->places[f] + width - 1, 1);
         }
         AT(squares, 0) = square;
         for (uint32_t f = 0; f < GROUP; f++)

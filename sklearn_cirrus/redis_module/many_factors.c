@@ -66,6 +66,8 @@ INLINE void scatter_fits(const float *table, uint32_t step, uint32_t width, floa
             to[k][j] = table[(size_t)j * step + k];
 }
 
+#define ITEMS_AHEAD 8 /* whose columns are fetched ahead of their use */
+
 #define GROUP 4
 #define OF_GROUP(name) name##_4
 #include "factor_group.h"

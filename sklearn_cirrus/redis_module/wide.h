@@ -99,7 +99,7 @@ INLINE void read_parts(const cirrus_model *m, const uint8_t *ids, uint32_t first
         const float *row = row_at(m, id);
         const size_t ahead = ids && i + ROWS_AHEAD < n ? i + ROWS_AHEAD : i;
         const float *later = ids ? row_at(m, get_id(ids, ahead)) : row;
-        if ((get_stamp(m, row) & ~MARK) == m->step) {
+        if (id >= m->spec.penalized || (get_stamp(m, row) & ~MARK) == m->step) { /* it is as of now */
             memcpy(out, row, width * sizeof(float));
             out += width * sizeof(float);
             continue;
@@ -121,11 +121,12 @@ INLINE void read_parts(const cirrus_model *m, const uint8_t *ids, uint32_t first
 INLINE void update_part(const cirrus_model *m, float *row, uint32_t id, uint32_t first,
                         uint32_t n, const uint8_t *grads, float lr) {
     float *weights = row + first, *squares = weights + m->spec.width;
+    const int is_penalized = id < m->spec.penalized;
     part_facts facts;
     float g[PART], rates[PART], woken[PART];
     copy_floats(g, grads, n);
     look_at_part(m, row, id, first, n, &facts);
-    if (facts.slept)
+    if (facts.slept && is_penalized)
         wake_part(m, &facts, weights, squares, n, woken);
     else
         copy_floats(woken, weights, n);
@@ -133,7 +134,9 @@ INLINE void update_part(const cirrus_model *m, float *row, uint32_t id, uint32_t
         squares[i] += g[i] * g[i];
     rates_in_part(m, &facts, squares, n, lr, rates);
     for (uint32_t i = 0; i < n; i++)
-        weights[i] = prox(woken[i] - rates[i] * g[i], 0.0f, rates[i] * facts.l2[i]);
+        weights[i] = woken[i] - rates[i] * g[i];
+    for (uint32_t i = 0; is_penalized && i < n; i++)
+        weights[i] = prox(weights[i], 0.0f, rates[i] * facts.l2[i]);
 }
 
 /* One step. */
