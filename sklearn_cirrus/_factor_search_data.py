@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from cirrus_runtime.factor_search import HELD_OUT, TRAIN
+from cirrus_runtime.factor_pairs import HELD_OUT, TRAIN
 
 from ._factor_search_group import FactorGroup
 from ._ingest import Part, count_blocks

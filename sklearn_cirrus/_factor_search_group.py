@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cirrus_runtime.factor_search import TRAIN, FactorPlan
+from cirrus_runtime.factor_pairs import TRAIN
+from cirrus_runtime.factor_search import FactorPlan
 from cirrus_runtime.model_spec import ModelSpec
 from cirrus_runtime.schedule import Schedule
 

@@ -2,8 +2,8 @@
  *
  * All of them see the same ratings, and have as many factors. So a vector register holds the same
  * number of several fits, and what one of them waits for (the roots and divisions of its users)
- * they wait for together. Each is computed as cirrus_factorize does it, operation by operation: to
- * the bit as if it were alone.
+ * they wait for together. Each is computed as cirrus_factorize does it, operation by operation: its
+ * gradient is to the bit as if it were alone. (Losses add up in float64, in another order.)
  */
 #ifndef CIRRUS_MANY_FACTORS_H
 #define CIRRUS_MANY_FACTORS_H
