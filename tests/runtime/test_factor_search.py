@@ -119,10 +119,11 @@ def test_gradients_of_fits_computed_together_are_to_the_bit_as_alone(
         np.testing.assert_allclose(losses[:, fit : fit + 1], of_one, rtol=1e-13)
 
 
-def test_users_of_more_ratings_than_are_gone_through_together(random):
+@pytest.mark.parametrize("weights", [False, True], ids=["unweighted", "weighted"])
+def test_users_of_more_ratings_than_are_gone_through_together(random, weights):
     """RIDGE_CHUNK is 256."""
     n = 700
-    block = random_ratings(random, 3, n, n_empty=0)
+    block = random_ratings(random, 3, n, weights=weights, n_empty=0)
     block = replace(block, folds=np.full(len(block.indices), TRAIN, np.uint8))
     assert np.diff(block.indptr.astype(int)).max() > 2 * 256
     plan = FactorPlan(True, 1, [0] * 5, [5] * 5, [0.1, 0.2, 0.3, 0.4, 0.5], [3.5] * 5)
