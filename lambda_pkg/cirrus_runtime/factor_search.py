@@ -127,7 +127,6 @@ class FactorSearchKernel(MinibatchKernel):
         # One fit alone has room in a corner of what a group takes.
         most = min(_TOGETHER, max(len(fits) for *_, fits in self._alike))
         self._fits = most if most == 1 else -(-most // 4) * 4 if most <= 8 else _TOGETHER
-        self._gradient = np.empty((0, plan.width), np.float32)
 
     def open(self, block, order, batch_rows):
         """Begin a pass over rows of a block, and the sums of its losses."""
@@ -150,7 +149,7 @@ class FactorSearchKernel(MinibatchKernel):
         }
 
     def gradient(self, model):
-        """Return 0.0 and the gradients of the minibatch; the losses are added up.
+        """Return 0.0 and the gradients of the minibatch, until the next; the losses are added up.
 
         Parameters
         ----------
@@ -165,7 +164,7 @@ class FactorSearchKernel(MinibatchKernel):
             in this block, in its own columns.
         """
         first, last = self._rows
-        gradient = self._room_for_gradient()
+        gradient = self.room_for_gradient()
         local = self._kept[2][: self._bounds[last] - self._bounds[first]]
         begin, n_rows = self._bounds[first], max(1, len(self._bounds) - 1)
         parts = {
@@ -234,12 +233,3 @@ class FactorSearchKernel(MinibatchKernel):
             *(byref(part), byref(many), *rows, address(model), self._distinct),
             *(factor, address(gradient)),
         )
-
-    def _room_for_gradient(self):
-        """Return an array for the gradient of the minibatch: that of the one before, mostly.
-
-        New memory would be cleared by the system first, page by page.
-        """
-        if len(self._gradient) < self._distinct:
-            self._gradient = np.empty((self._room, self.width), np.float32)
-        return self._gradient[: self._distinct]

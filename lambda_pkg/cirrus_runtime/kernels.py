@@ -16,7 +16,7 @@ import numpy as np
 from .errors import KernelError
 from .model_spec import SCALE_SLOT
 
-_ABI = 7
+_ABI = 8
 _SUFFIX = {"darwin": ".dylib"}.get(sys.platform, ".so")
 
 

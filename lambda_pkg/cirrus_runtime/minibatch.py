@@ -61,6 +61,7 @@ class MinibatchKernel(ABC):
         self.penalty = 0.0
         self._seen = np.zeros(n_features, np.uint64)
         self._scores = np.empty(width, np.float32)
+        self._gradient = np.empty((0, width), np.float32)
         self._pass = Pass(
             seen=address(self._seen),
             scores=address(self._scores),
@@ -169,6 +170,15 @@ class MinibatchKernel(ABC):
         self._rows = first, last
         self._distinct = _localize(self._pointer, first, last, address(ids))
         return ids[: self._distinct]
+
+    def room_for_gradient(self):
+        """Return an array for the gradient of a minibatch: the same for each, while it is enough.
+
+        For rows so wide that new memory, which the system clears page by page, would take long.
+        """
+        if len(self._gradient) < self._distinct:
+            self._gradient = np.empty((self._room, self.width), np.float32)
+        return self._gradient[: self._distinct]
 
     def check_columns(self, block, name):
         """Refuse a block whose data have another number of columns."""

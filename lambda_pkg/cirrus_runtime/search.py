@@ -116,7 +116,7 @@ class SearchKernel(LogisticKernel):
         self._losses[:] = 0.0
 
     def gradient(self, model):
-        """Return 0.0 and the gradients of the minibatch; the losses are added up.
+        """Return 0.0 and the gradients of the minibatch, until the next; the losses are added up.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class SearchKernel(LogisticKernel):
             Of each fit's weighted loss, divided by the rows of the minibatch, in its own columns.
         """
         first, last = self._rows
-        gradient = np.empty((self._distinct, self.width), np.float32)
+        gradient = self.room_for_gradient()
         _logistic_many(
             *(self._pointer, byref(self._many), first, last, address(model), self._distinct),
             *(1.0 / (last - first), address(gradient)),

@@ -10,7 +10,7 @@
 #define PREFETCH(address) ((void)(address))
 #endif
 
-int cirrus_abi(void) { return 7; }
+int cirrus_abi(void) { return 8; }
 
 uint32_t cirrus_localize(cirrus_pass *pass, size_t first, size_t last, uint32_t *ids) {
     if (++pass->round == 0) { /* all numbers used: begin again */
