@@ -147,6 +147,9 @@ class FactorSearchKernel(MinibatchKernel):
         self._pairs = {
             split: in_order.pairs(folds[:, split]) for split in sorted(set(self.plan.split))
         }
+        self._settings = [
+            (split, fits, self._settings_of(split, rank, fits)) for split, rank, fits in self._alike
+        ]
 
     def gradient(self, model):
         """Return 0.0 and the gradients of the minibatch, until the next; the losses are added up.
@@ -171,11 +174,15 @@ class FactorSearchKernel(MinibatchKernel):
             split: of_split.minibatch(first, last, local, begin)
             for split, of_split in self._pairs.items()
         }
-        for split, rank, fits in self._alike:
-            pairs = self._pairs[split]
-            factor = n_rows / ((last - first) * pairs.weight) if pairs.weight else 0.0
-            compute = self._add if len(fits) == 1 else self._add_many
-            compute(fits, rank, pairs, parts[split], (2 * first, 2 * last), model, factor, gradient)
+        for split, fits, settings in self._settings:
+            weight = self._pairs[split].weight
+            factor = n_rows / ((last - first) * weight) if weight else 0.0
+            minibatch = byref(parts[split]), byref(settings), 2 * first, 2 * last
+            if len(fits) == 1:
+                self._add(int(fits[0]), minibatch, model, factor, gradient)
+            else:
+                of_model, of_gradient = address(model), address(gradient)
+                _factorize_many(*minibatch, of_model, self._distinct, factor, of_gradient)
         return 0.0, gradient
 
     def loss(self, model):
@@ -190,33 +197,33 @@ class FactorSearchKernel(MinibatchKernel):
         """
         return self._losses.tobytes()
 
-    def _add(self, fits, rank, pairs, part, rows, model, factor, gradient):
-        """Compute the gradient of the only one of some fits, and add to its losses."""
-        i, penalty, scratch = int(fits[0]), c_double(0.0), self._scratch
-        at = 4 * int(self._places[i])
-        fit = Factors(
-            weights=address(pairs.weights),
-            offsets=address(scratch["biases"]),
-            **{name: address(scratch[name]) for name in scratch if name != "biases"},
-            alpha=self._of_fits[0, i],
-            mean=self._of_fits[1, i],
-            rank=rank,
-            biased=self.plan.biased,
-            padded=padded_width(rank + self.plan.biased),
-            stride=self.width,
-            held=address(self._losses[1, i : i + 1]),
-        )
+    def _add(self, i, minibatch, model, factor, gradient):
+        """Compute the gradient of a fit that is alone, and add to its losses."""
+        at, penalty = 4 * int(self._places[i]), c_double(0.0)
         loss = factorize(
-            *(byref(part), byref(fit), *rows, model.ctypes.data + at, self._distinct),
-            *(factor, gradient.ctypes.data + at, byref(penalty)),
+            *(*minibatch, address(model) + at, self._distinct),
+            *(factor, address(gradient) + at, byref(penalty)),
         )
         self._losses[0, i] += loss + penalty.value
 
-    def _add_many(self, fits, rank, pairs, part, rows, model, factor, gradient):
-        """Compute the gradients of fits that are alike, and add to their losses."""
-        many = _Many(
-            weights=address(pairs.weights),
-            **{name: address(of_name) for name, of_name in self._scratch.items()},
+    def _settings_of(self, split, rank, fits):
+        """Return what the compiled function for a group of fits, or for one, has to know."""
+        shared = {name: address(scratch) for name, scratch in self._scratch.items()}
+        shared |= {
+            "weights": address(self._pairs[split].weights),
+            "rank": rank,
+            "biased": self.plan.biased,
+            "padded": padded_width(rank + self.plan.biased),
+            "stride": self.width,
+        }
+        if len(fits) == 1:
+            i = int(fits[0])
+            alpha, mean = self._of_fits[:, i]
+            held = address(self._losses[1, i : i + 1])
+            return Factors(
+                offsets=shared.pop("biases"), alpha=alpha, mean=mean, held=held, **shared
+            )
+        return _Many(
             alpha=address(self._of_fits[0]),
             mean=address(self._of_fits[1]),
             places=address(self._places),
@@ -224,12 +231,5 @@ class FactorSearchKernel(MinibatchKernel):
             held=address(self._losses[1]),
             which=address(fits),
             fits=len(fits),
-            rank=rank,
-            biased=self.plan.biased,
-            padded=padded_width(rank + self.plan.biased),
-            stride=self.width,
-        )
-        _factorize_many(
-            *(byref(part), byref(many), *rows, address(model), self._distinct),
-            *(factor, address(gradient)),
+            **shared,
         )
