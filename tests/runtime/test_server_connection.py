@@ -102,6 +102,20 @@ def test_parts_larger_than_the_buffers_of_a_socket():
     assert received.ctypes.data % 16 == 0
 
 
+def test_the_length_of_a_reply_is_known_when_all_of_it_has_come_and_nothing_is_read():
+    near, far = socket.socketpair()
+    with near, far:
+        near.settimeout(20)
+        for part, length in ((b"$1", None), (b"2\r", None), (b"\n123", 12)):
+            far.sendall(part)
+            assert connection._bulk_length(near) == length
+        assert near.recv(100) == b"$12\r\n123"
+        for other in (b":1\r\n", b"-ERR $4\r\n", b"$-1\r\n"):
+            far.sendall(other)
+            assert connection._bulk_length(near) is None
+            assert near.recv(100) == other
+
+
 @pytest.mark.parametrize("reply", [b"$12\r\n123456789012\r\n", b"$-1\r\n", b"$8\r\n1234"])
 def test_a_reply_of_another_length_is_refused(reply):
     near, far = socket.socketpair()
