@@ -23,7 +23,7 @@ from .kernels import declare
 from .minibatch import MinibatchKernel, Pass, address
 from .plan import StoredPlan
 
-_TOGETHER = 16  # CIRRUS_FITS of many_factors.h
+_TOGETHER = 8  # CIRRUS_FITS of many_factors.h
 
 
 class _Many(Structure):
@@ -126,7 +126,7 @@ class FactorSearchKernel(MinibatchKernel):
         )
         # One fit alone has room in a corner of what a group takes.
         most = min(_TOGETHER, max(len(fits) for *_, fits in self._alike))
-        self._fits = most if most == 1 else -(-most // 4) * 4 if most <= 8 else _TOGETHER
+        self._fits = most if most == 1 else -(-most // 4) * 4
 
     def open(self, block, order, batch_rows):
         """Begin a pass over rows of a block, and the sums of its losses."""

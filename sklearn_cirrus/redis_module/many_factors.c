@@ -76,10 +76,6 @@ INLINE void scatter_fits(const float *table, uint32_t step, uint32_t width, floa
 #define OF_GROUP(name) name##_8
 #include "factor_group.h"
 
-#define GROUP 16
-#define OF_GROUP(name) name##_16
-#include "factor_group.h"
-
 /* The usual ranks with loops of known length. */
 #define FACTORIZE(name, group, processor)                                                         \
     processor static void name(const cirrus_pass *pass, const cirrus_many_factors *m,             \
@@ -97,13 +93,9 @@ typedef void (*factorizer)(const cirrus_pass *, const cirrus_many_factors *, uin
 FACTORIZE(four_fits, 4, )
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 FACTORIZE(eight_fits, 8, __attribute__((target("avx2"))))
-FACTORIZE(sixteen_fits, 16, __attribute__((target("avx512f,avx512dq,avx512vl"))))
 
 /* How many of so many fits to compute together, and the function that does. */
 static uint32_t choose(uint32_t fits, factorizer *found) {
-    if (fits > 8 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return *found = sixteen_fits, 16;
     if (fits > 4 && __builtin_cpu_supports("avx2"))
         return *found = eight_fits, 8;
     return *found = four_fits, 4;

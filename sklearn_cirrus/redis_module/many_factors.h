@@ -10,7 +10,7 @@
 
 #include "factorization.h"
 
-#define CIRRUS_FITS 16 /* most that are computed together: the scratch is for as many */
+#define CIRRUS_FITS 8 /* most that are computed together: the scratch is for as many */
 
 /* Mirrored in factor_search.py. What is given by fit is so for all fits of the model. */
 typedef struct {

@@ -104,7 +104,7 @@ def test_every_fit_is_that_of_the_definition(random, ranks, weights, biased):
 def test_gradients_of_fits_computed_together_are_to_the_bit_as_alone(
     random, count, rank, weights, biased
 ):
-    """However many registers there are: groups of 16, 8 and 4 fits, full ones and others."""
+    """However many registers there are: groups of 8 and 4 fits, full ones and others."""
     block, plan = make_block(random, weights), make_plan([rank] * count, biased)
     table = (0.5 * random.standard_normal((N, plan.width))).astype(np.float32)
     order = random.permutation(USERS).astype(np.uint32)
