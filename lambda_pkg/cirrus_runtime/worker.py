@@ -68,9 +68,9 @@ def run_worker(job, resources=None):
     """
     job = TrainJob.from_json(job)
     keys = RunKeys(job.run_id)
-    opened = resources or open_resources(job, keys)
+    retry = Retry(job.retry_seconds, (job.seed << 16) + job.worker)
+    opened = resources or retry(open_resources, job, keys)
     try:
-        retry = Retry(job.retry_seconds, (job.seed << 16) + job.worker)
         if not retry(opened.board.join):  # before anything is taken
             return {"reason": "duplicate", "rows": 0, "updates": 0}
         server = ParameterServer(opened.engine, keys.model)

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from cirrus_runtime.errors import CirrusError, RunEnded, ServerError
+from cirrus_runtime.errors import CirrusError, RunEnded, ServerError, ServerUnavailable
 from cirrus_runtime.protocol import Lease
-from cirrus_runtime.server import InlineEngine, ModelSpec
+from cirrus_runtime.server import InlineEngine, ModelSpec, ModuleEngine
 from cirrus_runtime.worker import run_worker
 
 from .logistic_oracle import random_block
@@ -103,6 +103,25 @@ def test_the_silence_of_the_trainer_ends_a_worker(redis_run, random, prefetch):
     assert result.result(SOON) == {"reason": "abandoned", "rows": 20, "updates": 2}
     assert [report.rows for report in run.board.collect(SOON)] == [20]
     assert not [thread for thread in threading.enumerate() if thread.name == "cirrus-prefetch"]
+
+
+def test_a_worker_that_begins_while_connections_are_lost_begins_once_more(
+    redis_run, random, monkeypatch
+):
+    run, is_there, lost = redis_run, ModuleEngine.is_there, []
+
+    def lose(engine):
+        if len(lost) < 2:
+            lost.append(engine)
+            raise ServerUnavailable("reset by peer")
+        return is_there(engine)
+
+    monkeypatch.setattr(ModuleEngine, "is_there", lose)
+    run.model.create(ModelSpec(D + 1, 1, "sgd"))
+    run.board.offer([Lease(0, "train", 0, 0, *run.put(random_block(random, 20, D, 1)), 0.1, 0.1)])
+    run.start()
+    assert [report.rows for report in run.collect(1)] == [20]
+    assert len(lost) == 2
 
 
 @pytest.mark.parametrize("prefetch", [False, True], ids=["direct", "ahead"])
