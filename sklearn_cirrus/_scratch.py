@@ -26,7 +26,7 @@ def new_path(prefix):
 
     Made before, it would stay if this process were ended in between.
     """
-    return os.path.join(tempfile.gettempdir(), prefix + secrets.token_hex(8))
+    return os.path.join(tempfile.gettempdir(), prefix + secrets.token_urlsafe(6))
 
 
 class _Scratch:

@@ -84,11 +84,12 @@ def test_results_are_those_of_one_process(emulator, server, bucket):
 
 def test_ratings_have_one_table_there_too(emulator, server, bucket):
     random = np.random.default_rng(0)
-    X = random.normal(size=(120, 2)) @ random.normal(size=(2, 20)) + random.normal(size=(120, 20))
-    X[random.random(X.shape) < 0.3] = np.nan
-    mf = CirrusMatrixFactorization(batch_size=10, max_iter=16, tol=None, random_state=0)
+    X = random.normal(size=(200, 2)) @ random.normal(size=(2, 30))
+    X += 0.5 * random.normal(size=X.shape)
+    X[random.random(X.shape) < 0.4] = np.nan
+    mf = CirrusMatrixFactorization(batch_size=10, max_iter=20, tol=None, random_state=0)
     search = CirrusSearchCV(
-        mf, {"alpha": [0.01, 0.3], "n_components": [1, 2]}, cv=RatingsKFold(2, random_state=0)
+        mf, {"alpha": [0.05, 0.5], "n_components": [1, 2]}, cv=RatingsKFold(2, random_state=0)
     )
     with config_context(backend="inline"):
         expected = clone(search).fit(Ratings(X))
