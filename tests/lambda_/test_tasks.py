@@ -114,8 +114,10 @@ def test_tasks_whose_function_dies_are_run_again(tasks, caplog, tmp_path):
     assert fault.startswith("task ") and "the task on AWS Lambda ended" in fault
     assert states[-1]["relaunches"] == 1
     assert [states[-1][name] for name in ("done", "total", "running", "queued")] == [3, 3, 0, 0]
+    # What is under way counts with the time since its request, until Lambda has said what it bills,
+    # which is less: so costs may fall a little.
     costs = [state["cost"] for state in states]
-    assert costs == sorted(costs) and 0 < costs[-1] <= end["cost"] == usage.cost
+    assert 0 < costs[0] < costs[-1] <= end["cost"] == usage.cost
 
 
 def test_a_call_is_stopped_from_the_dashboard(tasks, tmp_path):
