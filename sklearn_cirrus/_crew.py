@@ -224,8 +224,11 @@ class Crew:
         if guilty:
             ends = suspects[guilty[-1]]
             what = "died" if min(ends) == _DEATH else "died or froze"
+            # A worker may have held a second block each time, which is to come next.
+            blocks = [where for where in guilty if where.startswith("on the block ")]
+            where = " or ".join(blocks or guilty)
             raise WorkerError(
-                f"workers {what} {len(ends)} times in a row {guilty[-1]}; at last: {reason}"
+                f"workers {what} {len(ends)} times in a row {where}; at last: {reason}"
             )
 
 

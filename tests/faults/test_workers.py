@@ -133,6 +133,18 @@ def test_workers_that_freeze_for_ever():
         end(crew, False, 4)
 
 
+def test_all_blocks_that_may_have_killed_workers_are_named():
+    """One that is trained on, and one that lies ready: each worker held both."""
+    crew = Crew(None, None, None, 99)
+    crew._blame(0, ["other"], False, "the last words")
+    for place in range(1, 4):
+        crew._blame(place, ["one", "two"], False, "the last words")
+    with pytest.raises(
+        WorkerError, match="^workers died 4 times in a row on the block one or on the block two; at"
+    ):
+        crew._blame(4, ["one", "two", "other"], False, "the last words")
+
+
 def test_workers_that_never_get_anywhere(disturbed):
     def kill_all(fit):
         fit.epochs(1)
